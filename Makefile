@@ -1,0 +1,32 @@
+# What there is to do with this repository. Each target is a script that can also be run by hand.
+
+.PHONY: help setup build run test lint bench format clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing (Debian packages, Faucet for the tests); as root.
+	@Scripts/setup
+
+build: ## Build the switch and its tests in release mode.
+	@Scripts/setup --build
+	@Scripts/build
+
+run: build ## Show a switch between two network namespaces, until Ctrl-C; as root.
+	@Scripts/demo
+
+test: setup ## Build and run all tests; as root, for those with real ports.
+	@Scripts/test
+
+lint: ## Check the format of sources and scripts.
+	@Scripts/lint
+
+bench: setup build ## Measure, side by side with Open vSwitch on DPDK; as root.
+	@if [ -x Benchmarks/run ]; then Benchmarks/run; else echo "make bench: there is no Benchmarks/run" >&2; exit 1; fi
+
+format: ## Format the sources.
+	@PATH="$$PATH:/opt/swift/usr/bin" swift format --in-place --recursive --parallel Sources Tests Package.swift
+
+clean: ## Remove what was built.
+	rm -rf .build

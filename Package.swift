@@ -1,0 +1,68 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+// SwiftPM's own `pkgConfig:` cannot read Debian's libdpdk.pc (it stops at the wrapped Description line), so the
+// manifest asks pkg-config itself. DPDK's inline functions are inlined into Swift only if `-march` is a real flag:
+// x86-64-v3 is chosen deliberately and checked at start (`EAL.swift`).
+func pkgConfig(_ arguments: String...) -> [String] {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["pkg-config"] + arguments
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    guard (try? process.run()) != nil else { return [] }
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return text.split(whereSeparator: \.isWhitespace).map(String.init)
+}
+
+let dpdkFlags =
+    pkgConfig("--cflags", "libdpdk").filter { !$0.hasPrefix("-march") } + [
+        "-march=x86-64-v3", "-DALLOW_EXPERIMENTAL_API",
+    ]
+let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+// `internal import CDPDK` does not hide the flags: each target that imports DataPlane needs them.
+let dpdk: [SwiftSetting] = swift6 + [.unsafeFlags(dpdkFlags.flatMap { ["-Xcc", $0] })]
+let nio: (String) -> Target.Dependency = { .product(name: $0, package: "swift-nio") }
+
+let package = Package(
+    name: "ringway",
+    products: [.executable(name: "ringway", targets: ["Agent"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        .target(
+            name: "CDPDK",
+            cSettings: [.unsafeFlags(dpdkFlags)],
+            linkerSettings: [
+                "rte_eal", "rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_bus_vdev",
+                "rte_bus_pci",
+            ].map { .linkedLibrary($0) }
+        ),
+        .target(name: "OpenFlow", dependencies: [nio("NIOCore")], swiftSettings: swift6 + [.strictMemorySafety()]),
+        .target(name: "DataPlane", dependencies: ["CDPDK"], swiftSettings: dpdk),
+        .executableTarget(
+            name: "Agent",
+            dependencies: [
+                "OpenFlow", "DataPlane", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                nio("NIOFoundationCompat"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"), "Yams",
+            ],
+            swiftSettings: dpdk
+        ),
+        .testTarget(name: "OpenFlowTests", dependencies: ["OpenFlow", nio("NIOCore")], swiftSettings: swift6),
+        .testTarget(name: "DataPlaneTests", dependencies: ["DataPlane"], swiftSettings: dpdk),
+        .testTarget(
+            name: "AgentTests",
+            dependencies: ["Agent", "CDPDK", "OpenFlow", "DataPlane", nio("NIOPosix"), nio("NIOEmbedded"), "Yams"],
+            swiftSettings: dpdk
+        ),
+    ]
+)

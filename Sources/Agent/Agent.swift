@@ -1,0 +1,305 @@
+// The process, put together: the data plane with its workers, the switch model, the channels, and what watches over them. Lives
+// on one event loop, whose thread is DPDK's main lcore.
+
+import CDPDK
+import DataPlane
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import OpenFlow
+
+final class Agent {
+    private(set) var configuration: Configuration
+    private let group: any EventLoopGroup
+    let loop: any EventLoop
+    let log: Logger
+
+    let environment: EAL.Environment
+    let pool: PacketPool
+    let workers: [UnsafeMutablePointer<Worker>]
+    let datapath: CompiledDatapath
+    let model: SwitchModel
+    let sessions = Sessions()
+    let requests: SwitchRequests
+    let endpoints: Endpoints
+    /// The workers write to it when they have something for the control side that waits.
+    private let controlPipe: (read: CInt, write: CInt)
+    private var watch: RepeatedTask?
+    private var metricsServer: MetricsServer?
+    private var controlServer: ControlServer?
+    /// The configuration's file, which a reload reads again.
+    let path: String
+    /// In seconds since 1970.
+    let startTime = Date().timeIntervalSince1970
+    /// For traces: a worker that looks at the first one's tables.
+    lazy var observer = Worker.observer(of: workers[0], pool: pool)
+    /// Each worker's counters when its load was last reported.
+    var lastLoads: [WorkerLoad]
+
+    struct StartError: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Starts DPDK and the workers. To be called on the loop, once per process.
+    init(configuration: Configuration, path: String, group: any EventLoopGroup, loop: any EventLoop, log: Logger) throws
+    {
+        self.configuration = configuration
+        self.path = path
+        self.group = group
+        self.loop = loop
+        self.log = log
+        let memory = configuration.memoryNeeded
+        environment = try EAL.start(
+            cores: configuration.workers.cores,
+            megabytes: configuration.memory.size >> 20,
+            hugePages: EAL.HugePages(configuration.memory.hugePages),
+            filePrefix: "\(configuration.datapath.name)-\(getpid())",
+            pci: configuration.ports.contains { $0.isPCI }
+        )
+        guard let pool = PacketPool(count: memory.poolBuffers) else {
+            throw StartError(
+                description:
+                    "memory.size: \(configuration.memory.size >> 20) MiB do not hold \(memory.poolBuffers) packet buffers"
+            )
+        }
+        self.pool = pool
+        var pipe: [CInt] = [-1, -1]
+        guard cdpdk_pipe(&pipe) == 0 else { throw StartError(description: "no pipe: errno \(errno)") }
+        controlPipe = (pipe[0], pipe[1])
+        workers = Worker.make(
+            count: configuration.workers.cores.count,
+            pool: pool,
+            controlPipe: pipe[1],
+            idle: configuration.workers.idle == .busy ? .busy : .adaptive
+        )
+        lastLoads = workers.map { _ in WorkerLoad() }
+        datapath = CompiledDatapath(
+            workers: workers,
+            pool: pool,
+            memory: TableMemory(limit: memory.tableLimit, fromEAL: true)
+        )
+        model = SwitchModel(
+            datapathID: configuration.datapath.id,
+            description: configuration.switchDescription,
+            flowLimit: configuration.openflow.flowLimit,
+            datapath: datapath
+        )
+        requests = SwitchRequests(model: model, datapath: datapath, sessions: sessions, log: log)
+        endpoints = Endpoints(
+            group: group,
+            loop: loop,
+            requests: requests,
+            settings: configuration.openflow,
+            log: log
+        )
+        model.onFlowRemoved = { [sessions] in sessions.flowRemoved($0) }
+        model.onPortStatus = { [sessions] in sessions.portStatus($0) }
+        datapath.onPacketIn = { [sessions] in sessions.packetIn($0) }
+        for worker in workers where !Worker.start(worker) {
+            throw StartError(
+                description:
+                    "worker \(worker.pointee.index) does not start on core \(configuration.workers.cores[worker.pointee.index])"
+            )
+        }
+        log.info(
+            "started",
+            metadata: [
+                "memory": "\(environment.megabytes) MiB in \(environment.hugePages ? "huge" : "ordinary") pages",
+                "workers": "\(configuration.workers.cores)", "packet buffers": "\(pool.count)",
+            ]
+        )
+    }
+
+    // MARK: Starting and stopping
+
+    /// Opens ports, sockets and timers. What fails, fails the start.
+    func open() -> EventLoopFuture<Void> {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: configuration.runDirectory,
+                withIntermediateDirectories: true
+            )
+            for port in configuration.ports { try addPort(port) }
+            try datapath.portsChanged(entries: model.entries)
+        } catch {
+            return loop.makeFailedFuture(error)
+        }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        return openControlPipe().flatMap { bound.value.openSockets() }.map { bound.value.startWatch() }
+    }
+
+    private func openControlPipe() -> EventLoopFuture<Void> {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        return NIOPipeBootstrap(group: group)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(WakeHandler(agent: bound.value))
+                }
+            }
+            .takingOwnershipOfDescriptor(input: controlPipe.read).map { _ in bound.value.datapath.arm() }
+    }
+
+    private func openSockets() -> EventLoopFuture<Void> {
+        let listeners = [.unix(path: configuration.managementSocket)] + configuration.openflow.listen
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        return openControlSocket()
+            .flatMap {
+                let agent = bound.value
+                return EventLoopFuture.andAllSucceed(listeners.map { agent.endpoints.listen(at: $0) }, on: agent.loop)
+            }
+            .flatMap { bound.value.openMetrics() }
+            .map {
+                let agent = bound.value
+                for controller in agent.configuration.openflow.controllers { agent.endpoints.connect(to: controller) }
+            }
+    }
+
+    /// Looks after what nobody tells us: time-outs of flows, links that go up and down.
+    private func startWatch() {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        watch = loop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in
+            let agent = bound.value
+            agent.datapath.poll()
+            agent.model.expireFlows()
+            agent.updateLinks()
+        }
+    }
+
+    /// Ends connections, workers and devices, in this order.
+    func close() {
+        watch?.cancel()
+        endpoints.closeAll()
+        _ = metricsServer?.close()
+        _ = controlServer?.close()
+        datapath.stopWorkers()
+        for entry in datapath.ports.entries.values { entry.device.close() }
+        _ = rte_eal_cleanup()
+    }
+
+    // MARK: Ports
+
+    private func addPort(_ port: Configuration.Port) throws {
+        let byHand = (configuration.workers.queues[port.name] ?? [:]).compactMapValues {
+            configuration.workers.cores.firstIndex(of: $0)
+        }
+        let entry = try datapath.ports.add(
+            number: PortNumber(rawValue: port.number),
+            name: port.name,
+            devargs: port.device,
+            receiveQueues: port.queues ?? workers.count,
+            byHand: byHand,
+            mtu: port.mtu
+        )
+        model.setPort(entry.described)
+    }
+
+    private func removePort(_ number: PortNumber, done: @escaping () -> Void) {
+        datapath.ports.remove(number, done: done)
+        model.removePort(number)
+    }
+
+    private func updateLinks() {
+        for entry in datapath.ports.entries.values { model.setPort(entry.described) }
+    }
+
+    // MARK: Reload
+
+    /// Puts another configuration in force by what differs. A refused one changes nothing.
+    func reload(_ new: Configuration) -> EventLoopFuture<ConfigurationChange> {
+        let change: ConfigurationChange
+        do { change = try configuration.change(to: new) } catch { return loop.makeFailedFuture(error) }
+        let old = configuration
+        configuration = new
+        endpoints.settings = new.openflow
+        let removed = change.removedPorts + change.changedPorts.map(\.old)
+        let added = change.addedPorts + change.changedPorts.map(\.new)
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        // A device can only be opened again when the workers have left it.
+        let removals = removed.map { port in
+            let promise = loop.makePromise(of: Void.self)
+            removePort(PortNumber(rawValue: port.number)) { promise.succeed() }
+            return promise.futureResult
+        }
+        return EventLoopFuture.andAllSucceed(removals, on: loop).flatMapThrowing {
+            let agent = bound.value
+            var failures: [String] = []
+            for port in added {
+                do { try agent.addPort(port) } catch {
+                    failures.append("\(error)")
+                    agent.configuration.ports.removeAll { $0.number == port.number }
+                }
+            }
+            try agent.datapath.portsChanged(entries: agent.model.entries)
+            for address in change.removedListeners { agent.endpoints.stopListening(at: address) }
+            for address in change.removedControllers { agent.endpoints.disconnect(from: address) }
+            for address in change.addedControllers { agent.endpoints.connect(to: address) }
+            agent.log.info("reloaded", metadata: ["ports": "+\(added.count) -\(removed.count)"])
+            if !failures.isEmpty { throw StartError(description: failures.joined(separator: "\n")) }
+        }.flatMap {
+            let agent = bound.value
+            let listening = change.addedListeners.map { agent.endpoints.listen(at: $0) }
+            return EventLoopFuture.andAllSucceed(listening, on: agent.loop)
+        }.flatMap {
+            let agent = bound.value
+            guard old.metrics != agent.configuration.metrics else { return agent.loop.makeSucceededVoidFuture() }
+            _ = agent.metricsServer?.close()
+            agent.metricsServer = nil
+            return agent.openMetrics()
+        }.map { change }
+    }
+
+    // MARK: Sockets for people and monitoring
+
+    private func openControlSocket() -> EventLoopFuture<Void> {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        return ControlServer.start(path: configuration.controlSocket, on: loop, handler: self)
+            .assumeIsolated().map { bound.value.controlServer = $0 }.nonisolated()
+    }
+
+    private func openMetrics() -> EventLoopFuture<Void> {
+        guard let address = configuration.metrics.listen else { return loop.makeSucceededVoidFuture() }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        return MetricsServer.start(at: address, on: loop, snapshot: { bound.value.metricsSnapshot() })
+            .assumeIsolated().map { bound.value.metricsServer = $0 }.nonisolated()
+    }
+}
+
+/// Reads the bytes that workers write to wake the control side.
+private final class WakeHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private unowned let agent: Agent
+
+    init(agent: Agent) { self.agent = agent }
+
+    func channelReadComplete(context: ChannelHandlerContext) { agent.datapath.arm() }
+}
+
+extension EAL.HugePages {
+    init(_ setting: Configuration.HugePages) {
+        self =
+            switch setting {
+            case .auto: .auto
+            case .required: .required
+            case .none: .none
+            }
+    }
+}
+
+extension Configuration {
+    /// What OFPMP_DESC says.
+    var switchDescription: SwitchDescription {
+        SwitchDescription(
+            manufacturer: "Ringway",
+            hardware: "DPDK",
+            software: Version.text,
+            serialNumber: "",
+            datapath: datapath.description.isEmpty ? datapath.name : datapath.description
+        )
+    }
+}
+
+extension Configuration.Port {
+    /// A PCI address, not a virtual device.
+    var isPCI: Bool { !device.hasPrefix("net_") }
+}

@@ -1,0 +1,170 @@
+// What `ringway show` and `/metrics` tell of the agent: numbers of one moment, from the same counters that OpenFlow reports.
+
+import DataPlane
+import NIOCore
+import OpenFlow
+
+/// What a worker had counted when its load was last reported.
+struct WorkerLoad {
+    var cycles = Clock.cycles
+    var busyCycles: UInt64 = 0
+    var packets: UInt64 = 0
+}
+
+extension Agent {
+    func portReports() -> [PortReport] {
+        datapath.ports.entries.values.sorted { $0.number < $1.number }.map { entry in
+            var report = PortReport(number: entry.number.rawValue, name: entry.name, device: entry.device.devargs)
+            let port = model.ports[entry.number]?.port
+            report.hardwareAddress = port.map { "\($0.hardwareAddress)" } ?? report.hardwareAddress
+            report.linkUp = port.map { !$0.state.contains(.linkDown) } ?? false
+            report.linkSpeed = entry.device.linkSpeed
+            report.receiveQueues = entry.plan.receive.enumerated().map {
+                .init(queue: $0.offset, core: core(of: $0.element))
+            }
+            report.transmitQueues = entry.device.transmitQueues
+            if case .owner(let owner) = entry.plan.transmit { report.transmitCore = core(of: owner) }
+            guard let statistics = datapath.counters(ofPort: entry.number) else { return report }
+            report.receivePackets = statistics.receivedPackets
+            report.receiveBytes = statistics.receivedBytes
+            report.transmitPackets = statistics.transmittedPackets
+            report.transmitBytes = statistics.transmittedBytes
+            report.receiveDropped = statistics.receiveDropped
+            report.transmitDropped = statistics.transmitDropped
+            report.receiveErrors = statistics.receiveErrors
+            report.transmitErrors = statistics.transmitErrors
+            return report
+        }
+    }
+
+    /// Tables that have entries, or had packets.
+    func tableReports() -> [TableReport] {
+        model.tables.indices.compactMap { index in
+            let table = UInt8(index)
+            let counters = datapath.counters(ofTable: table)
+            let entries = model.tables[index].entries.count
+            guard entries > 0 || counters.lookups > 0 || index == 0 else { return nil }
+            let form = datapath.form(ofTable: table).name
+            return TableReport(
+                table: table,
+                activeEntries: entries,
+                lookups: counters.lookups,
+                matches: counters.matches,
+                forms: configuration.workers.cores.map { .init(core: $0, form: form) }
+            )
+        }
+    }
+
+    func workerReports() -> [WorkerReport] {
+        workers.enumerated().map { index, worker in
+            let counters = worker.pointee.counters.pointee
+            var report = WorkerReport(worker: index, core: core(of: index))
+            report.packets = counters.packets
+            report.bursts = counters.bursts
+            report.emptyPolls = counters.emptyPolls
+            report.injected = counters.injected
+            report.copies = counters.copies
+            report.packetIns = (0..<3).reduce(0) { $0 + counters.packetIns[$1] }
+            let now = WorkerLoad(busyCycles: counters.busyCycles, packets: counters.packets)
+            let last = lastLoads[index]
+            let busy = Double(now.busyCycles &- last.busyCycles)
+            report.busyRatio = min(1, busy / Double(max(1, now.cycles &- last.cycles)))
+            if now.packets > last.packets { report.cyclesPerPacket = busy / Double(now.packets - last.packets) }
+            lastLoads[index] = now
+            report.receiveQueues = datapath.ports.entries.values.sorted { $0.number < $1.number }.flatMap { entry in
+                entry.plan.receive.enumerated().filter { $0.element == index }
+                    .map { .init(port: entry.name, queue: $0.offset) }
+            }
+            return report
+        }
+    }
+
+    func channelReports() -> [ChannelReport] {
+        let now = NIODeadline.now()
+        func seconds(since: NIODeadline) -> Int { Int((now - since).nanoseconds / 1_000_000_000) }
+        let open = sessions.all.map { session in
+            var report = ChannelReport(
+                endpoint: session.endpoint,
+                peer: session.peer,
+                role: "\(session.role)",
+                state: "active"
+            )
+            report.seconds = seconds(since: session.connectedSince)
+            report.lastError = endpoints.lastError(session.endpoint)
+            report.messages = session.messages.report
+            return report
+        }
+        let unreached = endpoints.unreached.map { controller in
+            var report = ChannelReport(
+                endpoint: "\(controller.address)",
+                peer: "\(controller.address)",
+                role: "equal",
+                state: controller.isConnecting ? "connecting" : "backoff"
+            )
+            report.seconds = seconds(since: controller.since)
+            report.lastError = controller.lastError
+            return report
+        }
+        return open + unreached
+    }
+
+    func dropReports() -> [DropReport] {
+        func reports(_ counters: PortCounters, _ port: UInt32?) -> [DropReport] {
+            DropReason.allCases.map { DropReport(reason: $0.name, port: port, packets: counters.drops[$0.rawValue]) }
+        }
+        let ports = datapath.ports.entries.values.sorted { $0.number < $1.number }.flatMap { entry in
+            reports(datapath.ports.counters(entry.number) ?? PortCounters(), entry.number.rawValue)
+        }
+        // Of packets that came in by no port: packet-outs.
+        return ports + reports(datapath.ports.countersWithoutPort, nil).filter { $0.packets > 0 }
+    }
+
+    func metricsSnapshot() -> MetricsSnapshot {
+        var snapshot = MetricsSnapshot(version: Version.number, startTime: startTime)
+        snapshot.ports = portReports()
+        snapshot.drops = dropReports()
+        snapshot.tables = tableReports()
+        snapshot.workers = workerReports()
+        snapshot.channels = channelReports()
+        snapshot.messages = sessions.messages.sorted { $0.key < $1.key }
+            .map { MetricsSnapshot.EndpointMessages(endpoint: $0.key, messages: $0.value.report) }
+        for reason in PacketInReason.allCases { snapshot.packetIns[reason.name] = sessions.packetIns[reason] ?? 0 }
+        snapshot.packetInsDropped = sessions.packetInsDropped
+        for command in FlowModCommand.allCases { snapshot.flowMods[command.name] = requests.flowMods[command] ?? 0 }
+        snapshot.barriers = requests.barriers
+        return snapshot
+    }
+
+    private func core(of worker: Int) -> Int { configuration.workers.cores[worker] }
+}
+
+extension MessageCounts {
+    fileprivate var report: [ChannelReport.MessageCount] {
+        let received = received.map {
+            ChannelReport.MessageCount(direction: .receive, type: $0.key.name, count: $0.value)
+        }
+        let sent = sent.map { ChannelReport.MessageCount(direction: .transmit, type: $0.key.name, count: $0.value) }
+        return (received + sent).sorted { ($0.type, $0.direction.rawValue) < ($1.type, $1.direction.rawValue) }
+    }
+}
+
+extension MessageType { fileprivate var name: String { snakeCase("\(self)") } }
+extension FlowModCommand { fileprivate var name: String { snakeCase("\(self)") } }
+extension PacketInReason {
+    /// The name in metrics and traces.
+    var name: String {
+        switch self {
+        case .noMatch: "no_match"
+        case .action: "action"
+        case .invalidTTL: "invalid_ttl"
+        }
+    }
+}
+
+/// `flowMod` as the specification writes it: `flow_mod`.
+private func snakeCase(_ name: String) -> String {
+    name.reduce(into: "") { text, letter in
+        if letter.isUppercase { text += "_" }
+        text += letter.lowercased()
+    }
+}

@@ -1,0 +1,231 @@
+// Where OpenFlow connections come from: addresses we listen at, and controllers that we connect to and, when they are lost,
+// connect to again. All on the agent's event loop.
+
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import OpenFlow
+
+final class Endpoints {
+    private let group: any EventLoopGroup
+    private let loop: any EventLoop
+    private let requests: SwitchRequests
+    private let log: Logger
+    /// The settings for connections to come.
+    var settings: Configuration.OpenFlow
+
+    private var listeners: [ListenAddress: Channel] = [:]
+    private var controllers: [ControllerAddress: ControllerLink] = [:]
+    /// Connections that came in by a listener.
+    private(set) var accepted = 0
+
+    init(
+        group: any EventLoopGroup,
+        loop: any EventLoop,
+        requests: SwitchRequests,
+        settings: Configuration.OpenFlow,
+        log: Logger
+    ) {
+        self.group = group
+        self.loop = loop
+        self.requests = requests
+        self.settings = settings
+        self.log = log
+    }
+
+    // MARK: Listening
+
+    /// Listens at an address. The management socket's peers are tools, which may be silent for a minute.
+    func listen(at address: ListenAddress) -> EventLoopFuture<Void> {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 64)
+            .childChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in bound.value.accept(channel, at: address) }
+        let channel: EventLoopFuture<any Channel>
+        switch address {
+        case .tcp(let host, let port):
+            channel = bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1).bind(host: host, port: port)
+        case .unix(let path):
+            // A socket that another agent listens at is left to it.
+            do throws(UnixListener.ListenError) {
+                channel = bootstrap.withBoundSocket(try UnixListener.open(path: path))
+            } catch {
+                return loop.makeFailedFuture(error)
+            }
+        }
+        return channel.map { channel in
+            let endpoints = bound.value
+            endpoints.listeners[address] = channel
+            endpoints.log.info("listening", metadata: ["at": "\(address)"])
+        }
+    }
+
+    /// Stops listening; connections that are open stay.
+    func stopListening(at address: ListenAddress) {
+        guard let channel = listeners.removeValue(forKey: address) else { return }
+        channel.close(promise: nil)
+        if case .unix(let path) = address { unlink(path) }
+    }
+
+    private func accept(_ channel: Channel, at address: ListenAddress) -> EventLoopFuture<Void> {
+        guard accepted < settings.maxConnections else {
+            log.warning("refused a connection: openflow.max_connections are open", metadata: ["at": "\(address)"])
+            return channel.close()
+        }
+        accepted += 1
+        let peer =
+            channel.remoteAddress.flatMap { remote in remote.ipAddress.map { "\($0):\(remote.port ?? 0)" } } ?? "unix"
+        let probe: TimeAmount? = if case .unix = address { .seconds(60) } else { settings.inactivityProbe }
+        let closed = channel.closeFuture.assumeIsolated()
+        closed.whenComplete { [weak self] _ in self?.accepted -= 1 }
+        return addHandlers(to: channel, endpoint: "\(address)", peer: peer, probe: probe) { _, _ in }
+    }
+
+    /// The handlers of one connection.
+    fileprivate func addHandlers(
+        to channel: Channel,
+        endpoint: String,
+        peer: String,
+        probe: TimeAmount?,
+        onEnd: @escaping (_ wasActive: Bool, _ reason: String?) -> Void
+    ) -> EventLoopFuture<Void> {
+        channel.eventLoop.makeCompletedFuture {
+            let handlers = channel.pipeline.syncOperations
+            try handlers.addHandler(ByteToMessageHandler(MessageFramer(maxLength: settings.maxMessage)))
+            try handlers.addHandler(MessageToByteHandler(MessageSerializer()))
+            try handlers.addHandler(
+                OpenFlowHandler(
+                    endpoint: endpoint,
+                    peer: peer,
+                    requests: requests,
+                    inactivityProbe: probe ?? .hours(24 * 365),
+                    packetInRate: settings.packetInRate,
+                    log: log,
+                    onEnd: onEnd
+                )
+            )
+        }
+    }
+
+    // MARK: Controllers
+
+    /// Connects to a controller, and again whenever the connection is lost.
+    func connect(to address: ControllerAddress) {
+        let link = ControllerLink(address: address)
+        controllers[address] = link
+        attempt(link)
+    }
+
+    /// Leaves a controller.
+    func disconnect(from address: ControllerAddress) {
+        guard let link = controllers.removeValue(forKey: address) else { return }
+        link.isWanted = false
+        link.retry?.cancel()
+        link.channel?.close(promise: nil)
+    }
+
+    /// A controller's connection that is not up, and why.
+    struct Unreached {
+        let address: ControllerAddress
+        let isConnecting: Bool
+        let since: NIODeadline
+        let lastError: String?
+    }
+
+    /// Controllers that are wanted but not connected at the moment.
+    var unreached: [Unreached] {
+        controllers.values.filter { link in !requests.sessions.all.contains { $0.endpoint == "\(link.address)" } }.map {
+            Unreached(
+                address: $0.address,
+                isConnecting: $0.isConnecting,
+                since: $0.stateSince,
+                lastError: $0.lastError
+            )
+        }
+    }
+
+    /// Why the connection to a controller was last lost.
+    func lastError(_ endpoint: String) -> String? {
+        controllers.values.first { "\($0.address)" == endpoint }?.lastError
+    }
+
+    /// Ends everything.
+    func closeAll() {
+        for address in listeners.keys { stopListening(at: address) }
+        for address in controllers.keys { disconnect(from: address) }
+        for session in requests.sessions.all { session.close() }
+    }
+
+    private func attempt(_ link: ControllerLink) {
+        link.isConnecting = true
+        link.stateSince = .now()
+        let bound = NIOLoopBound((endpoints: self, link: link), eventLoop: loop)
+        ClientBootstrap(group: group)
+            .connectTimeout(.seconds(5))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                let (endpoints, link) = bound.value
+                return endpoints.addHandlers(
+                    to: channel,
+                    endpoint: "\(link.address)",
+                    peer: "\(link.address)",
+                    probe: endpoints.settings.inactivityProbe
+                ) { wasActive, reason in
+                    let (endpoints, link) = bound.value
+                    link.channel = nil
+                    if wasActive { link.backoff = ControllerLink.firstBackoff }
+                    endpoints.retry(link, reason ?? "closed by the peer")
+                }
+            }
+            .connect(host: link.address.host, port: link.address.port)
+            .whenComplete { result in
+                let (endpoints, link) = bound.value
+                link.isConnecting = false
+                switch result {
+                case .success(let channel):
+                    link.channel = channel
+                    if !link.isWanted { channel.close(promise: nil) }
+                case .failure(let error):
+                    endpoints.log.debug(
+                        "not reached",
+                        metadata: ["controller": "\(link.address)", "error": "\(error)"]
+                    )
+                    endpoints.retry(link, "\(error)")
+                }
+            }
+    }
+
+    /// Tries again after a pause that doubles up to `max_backoff`.
+    private func retry(_ link: ControllerLink, _ reason: String) {
+        guard link.isWanted else { return }
+        link.lastError = reason
+        link.stateSince = .now()
+        let bound = NIOLoopBound((endpoints: self, link: link), eventLoop: loop)
+        link.retry?.cancel()
+        link.retry = loop.scheduleTask(in: link.backoff) {
+            let (endpoints, link) = bound.value
+            if link.isWanted { endpoints.attempt(link) }
+        }
+        link.backoff = min(.nanoseconds(link.backoff.nanoseconds * 2), settings.maxBackoff)
+    }
+}
+
+/// The connection to one controller, while it is up and while it is not.
+private final class ControllerLink {
+    static let firstBackoff = TimeAmount.seconds(1)
+
+    let address: ControllerAddress
+    var isWanted = true
+    var channel: Channel?
+    var backoff = firstBackoff
+    var retry: Scheduled<Void>?
+
+    var isConnecting = false
+    var stateSince = NIODeadline.now()
+    var lastError: String?
+
+    init(address: ControllerAddress) { self.address = address }
+}

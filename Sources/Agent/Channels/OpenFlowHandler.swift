@@ -1,0 +1,154 @@
+// The NIO handler of one OpenFlow connection: carries out what the connection's state machine says, and hands the messages
+// of one read to the session as a batch.
+
+import Logging
+import NIOCore
+import OpenFlow
+
+final class OpenFlowHandler: ChannelInboundHandler {
+    typealias InboundIn = InboundFrame
+    typealias OutboundOut = Envelope
+
+    private let endpoint: String
+    private let peer: String
+    private let requests: SwitchRequests
+    private let packetInRate: Int?
+    private let log: Logger
+    private var machine: ConnectionStateMachine
+    private var session: ControllerSession?
+    private var batch: [Envelope] = []
+    private var timer: Scheduled<Void>?
+    /// Why the connection ended, if this side knows.
+    private var endReason: String?
+    private let onEnd: (_ wasActive: Bool, _ reason: String?) -> Void
+
+    init(
+        endpoint: String,
+        peer: String,
+        requests: SwitchRequests,
+        inactivityProbe: TimeAmount,
+        packetInRate: Int?,
+        log: Logger,
+        onEnd: @escaping (_ wasActive: Bool, _ reason: String?) -> Void
+    ) {
+        self.endpoint = endpoint
+        self.peer = peer
+        self.requests = requests
+        self.packetInRate = packetInRate
+        self.log = log
+        self.onEnd = onEnd
+        machine = ConnectionStateMachine(inactivityInterval: inactivityProbe, now: .now())
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let (hello, action) = machine.start()
+        send(hello, context)
+        carryOut(action, context)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        machine.transportClosed()
+        if let session {
+            requests.sessions.remove(session)
+            log.info("disconnected", metadata: ["peer": "\(peer)"])
+        }
+        onEnd(session != nil, endReason)
+        session = nil
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let frame = unwrapInboundIn(data)
+        switch machine.received(frame, now: .now()) {
+        case .none: countOwn(frame)
+        case .becomeActive: open(context)
+        case .deliver(let envelope): batch.append(envelope)
+        case .send(let envelope):
+            countOwn(frame)
+            // In order: what came before is answered first.
+            deliverBatch()
+            send(envelope, context)
+        case .sendAndClose(let envelope, let reason):
+            deliverBatch()
+            log.info("closing", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
+            endReason = reason
+            context.writeAndFlush(wrapOutboundOut(envelope)).assumeIsolated().whenComplete { _ in
+                context.close(promise: nil)
+            }
+        case .close(let reason): close(context, reason)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        deliverBatch()
+        context.fireChannelReadComplete()
+    }
+
+    /// A peer that does not read gets no further answers to read: its requests wait in its own socket.
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        _ = context.channel.setOption(.autoRead, value: context.channel.isWritable)
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: Error) { close(context, "\(error)") }
+
+    private func open(_ context: ChannelHandlerContext) {
+        let session = ControllerSession(
+            endpoint: endpoint,
+            peer: peer,
+            channel: context.channel,
+            packetInRate: packetInRate
+        )
+        session.count(received: .hello)
+        session.count(sent: .hello)
+        self.session = session
+        requests.sessions.add(session)
+        log.info("connected", metadata: ["peer": "\(peer)"])
+    }
+
+    private func deliverBatch() {
+        guard !batch.isEmpty, let session else { return }
+        let envelopes = batch
+        batch.removeAll(keepingCapacity: true)
+        requests.datapath.disarm()
+        session.deliver(envelopes, to: requests)
+        // An acknowledgement usually comes within microseconds; waiting for it beats being woken for it.
+        requests.datapath.publisher.spin(microseconds: 50)
+        requests.datapath.arm()
+    }
+
+    private func send(_ envelope: Envelope, _ context: ChannelHandlerContext) {
+        session?.count(sent: envelope.message.type)
+        context.writeAndFlush(wrapOutboundOut(envelope), promise: nil)
+    }
+
+    private func countOwn(_ frame: InboundFrame) {
+        if case .message(let envelope) = frame { session?.count(received: envelope.message.type) }
+    }
+
+    private func close(_ context: ChannelHandlerContext, _ reason: String) {
+        log.info("closing", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
+        machine.close()
+        endReason = reason
+        context.close(promise: nil)
+    }
+
+    private func carryOut(_ action: ConnectionStateMachine.TimerAction, _ context: ChannelHandlerContext) {
+        switch action {
+        case .none: timer = nil
+        case .close(let reason): close(context, reason)
+        case .wait(let until): schedule(until, context)
+        case .send(let envelope, let until):
+            send(envelope, context)
+            schedule(until, context)
+        }
+    }
+
+    private func schedule(_ deadline: NIODeadline, _ context: ChannelHandlerContext) {
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
+            guard let self else { return }
+            carryOut(machine.timerFired(now: .now()), context)
+        }
+    }
+}

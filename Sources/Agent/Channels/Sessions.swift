@@ -1,0 +1,84 @@
+// All connections that are open for use: who is master, and who hears of what happens.
+
+import NIOCore
+import OpenFlow
+
+final class Sessions {
+    private(set) var all: [ControllerSession] = []
+    /// Messages of connections that are no more, by endpoint.
+    private var closed: [String: MessageCounts] = [:]
+    /// The highest generation id that a MASTER or SLAVE request has named; nil: none yet (OpenFlow 1.3.5 §6.3.4).
+    private var generationID: UInt64?
+
+    private(set) var packetIns: [PacketInReason: UInt64] = [:]
+    /// Packet-ins that no controller wanted or could take.
+    private(set) var packetInsDropped: UInt64 = 0
+
+    func add(_ session: ControllerSession) { all.append(session) }
+
+    func remove(_ session: ControllerSession) {
+        all.removeAll { $0 === session }
+        closed[session.endpoint, default: MessageCounts()] += session.messages
+    }
+
+    /// Messages of all connections since the start, those that are closed included, for each endpoint.
+    var messages: [String: MessageCounts] {
+        all.reduce(into: closed) { $0[$1.endpoint, default: MessageCounts()] += $1.messages }
+    }
+
+    // MARK: Roles
+
+    /// OFPT_ROLE_REQUEST: the role from now on. A new master makes the old one a slave, without a word to it.
+    ///
+    /// Throws `ROLE_REQUEST_FAILED/STALE`.
+    func changeRole(of session: ControllerSession, by request: RoleRequest) throws(OpenFlowError) -> RoleRequest {
+        if request.role == .master || request.role == .slave {
+            if let generationID, Int64(bitPattern: request.generationID &- generationID) < 0 {
+                throw .roleRequestFailed(.stale, "generation \(request.generationID), \(generationID) is known")
+            }
+            generationID = request.generationID
+        }
+        if request.role == .master {
+            for other in all where other.role == .master { other.role = .slave }
+        }
+        if request.role != .noChange { session.role = request.role }
+        return RoleRequest(role: session.role, generationID: generationID ?? .max)
+    }
+
+    // MARK: Events
+
+    func flowRemoved(_ flowRemoved: FlowRemoved) {
+        for session in all where session.asyncMasks.flowRemoved & flowRemoved.reason.bit != 0 {
+            session.sendAsync(.flowRemoved(flowRemoved))
+        }
+    }
+
+    func portStatus(_ portStatus: PortStatus) {
+        for session in all where session.asyncMasks.portStatus & portStatus.reason.bit != 0 {
+            session.sendAsync(.portStatus(portStatus))
+        }
+    }
+
+    func packetIn(_ event: PacketInEvent) {
+        packetIns[event.reason, default: 0] += 1
+        var fields = [MatchField(.inPort, UInt128(event.inPort.rawValue))]
+        if event.metadata != 0 { fields.append(MatchField(.metadata, UInt128(event.metadata))) }
+        let message = PacketIn(
+            totalLength: UInt16(clamping: event.data.count),
+            reason: event.reason,
+            tableID: event.tableID,
+            cookie: event.cookie,
+            match: Match(fields),
+            data: ByteBuffer(bytes: event.data)
+        )
+        var taken = false
+        for session in all where session.asyncMasks.packetIn & event.reason.bit != 0 {
+            if session.sendPacketIn(message) { taken = true }
+        }
+        if !taken { packetInsDropped += 1 }
+    }
+}
+
+extension PacketInReason { fileprivate var bit: UInt32 { 1 << UInt32(rawValue) } }
+extension PortReason { fileprivate var bit: UInt32 { 1 << UInt32(rawValue) } }
+extension FlowRemovedReason { fileprivate var bit: UInt32 { 1 << UInt32(rawValue) } }

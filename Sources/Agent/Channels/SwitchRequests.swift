@@ -1,0 +1,119 @@
+// What a controller's messages ask of the switch: each goes to the part that answers it, and a refusal goes back.
+
+import DataPlane
+import Logging
+import NIOCore
+import OpenFlow
+
+final class SwitchRequests {
+    let model: SwitchModel
+    let datapath: CompiledDatapath
+    let sessions: Sessions
+    private let log: Logger
+
+    /// Flow-mods carried out, by command.
+    private(set) var flowMods: [FlowModCommand: UInt64] = [:]
+    /// From a barrier's arrival to its reply.
+    private(set) var barriers = Histogram(bounds: MetricsSnapshot.barrierBounds)
+
+    init(model: SwitchModel, datapath: CompiledDatapath, sessions: Sessions, log: Logger) {
+        self.model = model
+        self.datapath = datapath
+        self.sessions = sessions
+        self.log = log
+    }
+
+    /// Runs `body` when every worker forwards by everything carried out so far.
+    func barrier(_ body: @escaping () -> Void) {
+        let start = NIODeadline.now()
+        datapath.whenApplied { [self] in
+            barriers.observe(Double((NIODeadline.now() - start).nanoseconds) / 1e9)
+            body()
+        }
+    }
+
+    func carryOut(_ envelope: Envelope, for session: ControllerSession) {
+        do throws(OpenFlowError) {
+            if session.role == .slave && envelope.message.changesSwitch {
+                throw .badRequest(.isSlave, "\(envelope.message.type) of a slave")
+            }
+            for reply in try answer(envelope.message, for: session) {
+                session.send(Envelope(xid: envelope.xid, message: reply))
+            }
+        } catch {
+            log.debug(
+                "refused",
+                metadata: ["peer": "\(session.peer)", "message": "\(envelope.message.type)", "error": "\(error)"]
+            )
+            session.send(envelope.refusal(error))
+        }
+    }
+
+    private func answer(_ message: Message, for session: ControllerSession) throws(OpenFlowError) -> [Message] {
+        switch message {
+        case .featuresRequest: return [.featuresReply(model.features())]
+        case .getConfigRequest: return [.getConfigReply(model.config)]
+        case .setConfig(let config):
+            try model.setConfig(config)
+            datapath.setDropsFragments(config.fragmentHandling == .drop)
+        case .flowMod(let mod):
+            try model.execute(mod)
+            flowMods[mod.command, default: 0] += 1
+        case .packetOut(let packetOut): try model.execute(packetOut)
+        case .groupMod(let mod): try model.execute(mod)
+        case .portMod(let mod): try model.execute(mod)
+        case .tableMod(let mod): try model.execute(mod)
+        case .meterMod(let mod): try model.execute(mod)
+        case .multipartRequest(let request, let more):
+            guard let request = try gather(request, more: more, for: session) else { return [] }
+            let replies = try model.answer(request)
+            return replies.enumerated().map { .multipartReply($0.element, more: $0.offset < replies.count - 1) }
+        case .queueGetConfigRequest(let port): return [.queueGetConfigReply(try model.queueConfig(ofPort: port))]
+        case .roleRequest(let request): return [.roleReply(try sessions.changeRole(of: session, by: request))]
+        case .getAsyncRequest: return [.getAsyncReply(session.asyncConfig)]
+        case .setAsync(let config): session.asyncConfig = config
+        case .experimenter(let message):
+            throw .badRequest(.badExperimenter, "experimenter \(message.experimenter)")
+        case .error(let error):
+            log.warning("a controller sent an error", metadata: ["peer": "\(session.peer)", "error": "\(error.error)"])
+        case .hello, .echoRequest, .echoReply, .barrierRequest:
+            break  // the connection's own business
+        case .featuresReply, .getConfigReply, .packetIn, .flowRemoved, .portStatus, .multipartReply, .barrierReply,
+            .queueGetConfigReply, .roleReply, .getAsyncReply:
+            throw .badRequest(.badType, "\(message.type) is for controllers")
+        }
+        return []
+    }
+
+    /// Puts a request together that comes in several messages (OpenFlow 1.3.5 §7.3.5); nil until it is complete. Only the body of
+    /// table-features can be that long.
+    private func gather(
+        _ request: MultipartRequest,
+        more: Bool,
+        for session: ControllerSession
+    ) throws(OpenFlowError) -> MultipartRequest? {
+        guard case .tableFeatures(let part) = request else {
+            guard !more else { throw .badRequest(.multipartBufferOverflow, "a request of this type is one message") }
+            return request
+        }
+        guard session.tableFeatures.count + part.count <= SwitchModel.tableCount else {
+            session.tableFeatures = []
+            throw .badRequest(.multipartBufferOverflow, "features of more than \(SwitchModel.tableCount) tables")
+        }
+        session.tableFeatures += part
+        guard !more else { return nil }
+        defer { session.tableFeatures = [] }
+        return .tableFeatures(session.tableFeatures)
+    }
+}
+
+extension Message {
+    /// Whether a slave may not send it (OpenFlow 1.3.5 §6.3.4).
+    fileprivate var changesSwitch: Bool {
+        switch self {
+        case .packetOut, .flowMod, .groupMod, .portMod, .tableMod, .meterMod: true
+        case .multipartRequest(.tableFeatures(let changes), _): !changes.isEmpty
+        default: false
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// The tables of `ringway show`.
+
+import Foundation
+
+extension TextTable {
+    package init(ports: [PortReport]) {
+        self.init([
+            ">PORT", "NAME", "DEVICE", "LINK", ">RX PACKETS", ">RX BYTES", ">RX LOST", ">TX PACKETS", ">TX BYTES",
+            ">TX LOST", "RX QUEUES", "TX QUEUES",
+        ])
+        for port in ports {
+            let speed = port.linkSpeed.map { " \($0)M" } ?? ""
+            let receive = port.receiveQueues.map { "\($0.queue) on core \($0.core)" }.joined(separator: ", ")
+            let transmit =
+                port.transmitCore.map { "\(port.transmitQueues), by core \($0)" }
+                ?? "\(port.transmitQueues), one a worker"
+            add(
+                "\(port.number)",
+                port.name,
+                port.device,
+                port.linkUp ? "up\(speed)" : "down",
+                "\(port.receivePackets)",
+                "\(port.receiveBytes)",
+                "\(port.receiveDropped &+ port.receiveErrors)",
+                "\(port.transmitPackets)",
+                "\(port.transmitBytes)",
+                "\(port.transmitDropped &+ port.transmitErrors)",
+                receive.isEmpty ? "-" : receive,
+                transmit
+            )
+        }
+    }
+
+    package init(tables: [TableReport]) {
+        self.init([">TABLE", ">ENTRIES", ">LOOKUPS", ">MATCHES", "FORM"])
+        for table in tables {
+            add("\(table.table)", "\(table.activeEntries)", "\(table.lookups)", "\(table.matches)", table.formText)
+        }
+    }
+
+    package init(workers: [WorkerReport]) {
+        self.init([">WORKER", ">CORE", ">PACKETS", ">BURSTS", ">EMPTY POLLS", ">BUSY", ">CYCLES/PACKET", "RX QUEUES"])
+        for worker in workers {
+            let queues = worker.receiveQueues.map { "\($0.port):\($0.queue)" }.joined(separator: ", ")
+            add(
+                "\(worker.worker)",
+                "\(worker.core)",
+                "\(worker.packets)",
+                "\(worker.bursts)",
+                "\(worker.emptyPolls)",
+                Self.decimal(worker.busyRatio * 100) + " %",
+                worker.cyclesPerPacket.map(Self.decimal) ?? "-",
+                queues.isEmpty ? "-" : queues
+            )
+        }
+    }
+
+    package init(channels: [ChannelReport]) {
+        self.init(["ENDPOINT", "PEER", "ROLE", "STATE", ">SECONDS", ">RECEIVED", ">SENT", "LAST ERROR"])
+        for channel in channels {
+            func messages(_ direction: ChannelReport.Direction) -> String {
+                "\(channel.messages.reduce(UInt64(0)) { $1.direction == direction ? $0 &+ $1.count : $0 })"
+            }
+            add(
+                channel.endpoint,
+                channel.peer,
+                channel.role,
+                channel.state,
+                "\(channel.seconds)",
+                messages(.receive),
+                messages(.transmit),
+                channel.lastError ?? "-"
+            )
+        }
+    }
+
+    package init(drops: [DropReport]) {
+        self.init(["REASON", ">PORT", ">PACKETS"])
+        for drop in drops { add(drop.reason, drop.port.map(String.init) ?? "-", "\(drop.packets)") }
+    }
+
+    /// One digit behind the point.
+    private static func decimal(_ value: Double) -> String { String(format: "%.1f", value) }
+}

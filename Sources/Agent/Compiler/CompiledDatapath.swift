@@ -1,0 +1,196 @@
+// The switch model's view of the workers: what it asks for is compiled and published, what it wants to know is added up
+// over the workers.
+
+import CDPDK
+import DataPlane
+import NIOCore
+import OpenFlow
+
+/// A packet on its way to the controllers.
+package struct PacketInEvent {
+    package var reason: PacketInReason
+    package var tableID: UInt8
+    /// All ones: no flow entry.
+    package var cookie: UInt64
+    package var inPort: PortNumber
+    package var metadata: UInt64
+    package var data: [UInt8]
+}
+
+package final class CompiledDatapath: Datapath {
+    package let workers: [UnsafeMutablePointer<Worker>]
+    package let ports: PortTable
+    package let memory: TableMemory
+    package let publisher: Publisher
+    package let compiler: Compiler
+    private let pool: PacketPool
+    /// Where packet-ins go.
+    package var onPacketIn: (PacketInEvent) -> Void = { _ in }
+
+    package init(workers: [UnsafeMutablePointer<Worker>], pool: PacketPool, memory: TableMemory) {
+        self.workers = workers
+        self.pool = pool
+        self.memory = memory
+        publisher = Publisher(workers: workers, memory: memory)
+        compiler = Compiler(
+            memory: memory,
+            sink: publisher,
+            settings: workers.map { $0.pointee.settings },
+            tableSlots: workers.map { $0.pointee.tables }
+        )
+        ports = PortTable(workers: workers, pool: pool, publisher: publisher, memory: memory)
+        publisher.freeFlows = { [compiler] in compiler.free($0) }
+        publisher.drainPacketIns = { [unowned self] in drainPacketIns() }
+    }
+
+    // MARK: Changes
+
+    package func apply(_ changes: [FlowChange]) throws(OpenFlowError) {
+        do {
+            publisher.retire(flows: try compiler.apply(changes))
+            publisher.seal()
+        } catch {
+            publisher.seal()
+            throw .flowModFailed(.tableFull, "\(memory.used) of \(memory.limit) bytes for tables are in use")
+        }
+    }
+
+    package func whenApplied(_ body: @escaping () -> Void) { publisher.whenApplied(body) }
+
+    package func setDropsFragments(_ drops: Bool) {
+        guard compiler.dropsFragments != drops else { return }
+        compiler.dropsFragments = drops
+        publisher.seal()
+    }
+
+    /// The ports have changed: rules that name ports are compiled anew.
+    package func portsChanged(entries: some Sequence<FlowEntry>) throws(OpenFlowError) {
+        do { try compiler.setSlots(ports.slots, entries: entries) } catch {
+            publisher.seal()
+            throw .flowModFailed(.tableFull, "no memory to compile the rules for changed ports")
+        }
+        publisher.seal()
+    }
+
+    package func packetOut(inPort: PortNumber, actions: [Action], data: ByteBuffer) throws(OpenFlowError) {
+        let ops = ActionCompiler(slots: ports.slots).compile(actions)
+        let size = ActionProgram.size(count: ops.count)
+        guard let block = memory.allocate(size, reserve: true) else {
+            throw .badRequest(.bufferUnknown, "no memory for the packet-out's actions")
+        }
+        guard let mbuf = data.withUnsafeReadableBytes({ pool.packet($0) }) else {
+            memory.deallocate(block, size)
+            throw .badRequest(
+                .badPacket,
+                "\(data.readableBytes) bytes: no buffer, or longer than \(PacketPool.longestPacket)"
+            )
+        }
+        ActionProgram.initialize(block, apply: ops, write: [], clear: false, metadata: nil, gotoTable: nil)
+        let slot = ports.slots[inPort] ?? Delta.noSlot
+        publisher.send(
+            .inject(
+                mbuf,
+                UnsafePointer(block.assumingMemoryBound(to: ActionProgram.self)),
+                slot: slot,
+                port: inPort.rawValue
+            ),
+            to: ports.worker(polling: inPort) ?? 0
+        )
+        publisher.retire(block, size)
+        publisher.seal()
+    }
+
+    // MARK: Counters
+
+    package func counters(of flow: FlowEntry) -> FlowCounters {
+        guard flow.compiled >= 0 else { return FlowCounters() }
+        var counters = FlowCounters()
+        var lastUsed: UInt64?
+        for worker in workers.indices {
+            let record = compiler.flows.record(flow.compiled, worker: worker)
+            let words = UnsafeRawPointer(record).assumingMemoryBound(to: UInt64.self)
+            counters.packets += glance(words)
+            counters.bytes += glance(words + 1)
+            if record.pointee.hit != 0 {
+                let age = Clock.nanoseconds(since: record.pointee.lastUsed)
+                lastUsed = min(lastUsed ?? age, age)
+            }
+        }
+        counters.lastUsed = lastUsed.map { NIODeadline.now() - .nanoseconds(Int64($0)) }
+        return counters
+    }
+
+    package func counters(ofTable tableID: UInt8) -> (lookups: UInt64, matches: UInt64) {
+        var sum: (lookups: UInt64, matches: UInt64) = (0, 0)
+        guard Int(tableID) < Worker.tableCount else { return sum }
+        for worker in workers {
+            let slot = worker.pointee.tables + Int(tableID)
+            let words = UnsafeRawPointer(slot).assumingMemoryBound(to: UInt64.self)
+            sum.lookups += glance(words + 2)
+            sum.matches += glance(words + 3)
+        }
+        return sum
+    }
+
+    package func counters(ofPort number: PortNumber) -> PortStatistics? { ports.statistics(number) }
+
+    /// The form of lookup of a table.
+    package func form(ofTable tableID: UInt8) -> LookupForm { compiler.tables[Int(tableID)].form }
+
+    // MARK: Stopping
+
+    /// Lets the workers finish what they have in hand and stop, and waits for that.
+    package func stopWorkers() {
+        for (index, worker) in workers.enumerated() {
+            publisher.send(.stop, to: index)
+            publisher.seal()
+            Worker.join(worker)
+        }
+    }
+
+    // MARK: The other direction
+
+    /// Hands on what the workers have sent for the controllers.
+    package func drainPacketIns() {
+        for worker in workers {
+            // No more than what was there when this began: a flood must not hold the event loop.
+            for _ in 0..<worker.pointee.packetIns.capacity {
+                guard let record = worker.pointee.packetIns.pop() else { break }
+                deliver(record)
+            }
+        }
+    }
+
+    /// Does everything that the workers have made possible since the last call.
+    package func poll() {
+        publisher.collect()
+        drainPacketIns()
+    }
+
+    /// Asks the workers to write to the control pipe at their next packet-in or acknowledgement. What happened before is done.
+    package func arm() {
+        for worker in workers { cdpdk_arm(worker.pointee.controlWaits) }
+        poll()
+    }
+
+    /// Takes that back while the control side is busy anyway.
+    package func disarm() {
+        for worker in workers { worker.pointee.controlWaits.pointee = 0 }
+    }
+
+    private func deliver(_ record: PacketInRecord) {
+        defer { PacketPool.free(record.mbuf) }
+        let entry = record.record == PacketInRecord.noRecord ? nil : compiler.flows.entry(Int(record.record))
+        let reason = PacketInReason(rawValue: record.reason) ?? .action
+        onPacketIn(
+            PacketInEvent(
+                reason: reason,
+                tableID: record.table,
+                cookie: entry?.cookie ?? .max,
+                inPort: PortNumber(rawValue: record.inPort),
+                metadata: record.metadata,
+                data: PacketPool.bytes(of: record.mbuf)
+            )
+        )
+    }
+}

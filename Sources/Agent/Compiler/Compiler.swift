@@ -1,0 +1,260 @@
+// From changes of the switch model to words that workers store. The only code that knows both the model and the tables.
+
+import DataPlane
+import OpenFlow
+
+package final class Compiler {
+    package let flows: FlowStore
+    let programs: ProgramStore
+    private let memory: TableMemory
+    private unowned let sink: DeltaSink
+    private let settings: [UnsafeMutablePointer<WorkerSettings>]
+    private(set) var tables: [TableCompiler] = []
+    private let seed: UInt32
+
+    /// Flow entries by how deep their match or their actions need a packet parsed.
+    private var depthUsers = [Int](repeating: 0, count: 3)
+    private var depth = ParseDepth.port
+    /// OFPC_FRAG_DROP: fragments can only be told by their IP header.
+    var dropsFragments = false {
+        didSet {
+            let value: UInt64 = dropsFragments ? 1 : 0
+            if dropsFragments { setDepth(neededDepth) }
+            for (worker, settings) in settings.enumerated() {
+                sink.store(worker: worker, settings.word(\.dropFragments), value)
+            }
+            setDepth(neededDepth)
+        }
+    }
+
+    /// `settings` and `tableSlots` are those of each worker.
+    init(
+        memory: TableMemory,
+        sink: DeltaSink,
+        settings: [UnsafeMutablePointer<WorkerSettings>],
+        tableSlots: [UnsafeMutablePointer<TableSlot>],
+        seed: UInt32 = .random(in: 1 ... .max)
+    ) {
+        self.memory = memory
+        self.sink = sink
+        self.settings = settings
+        self.seed = seed
+        let flows = FlowStore(workerCount: settings.count)
+        self.flows = flows
+        programs = ProgramStore(memory: memory)
+        tables = (0..<Worker.tableCount).map { id in
+            TableCompiler(
+                id: id,
+                flows: flows,
+                memory: memory,
+                sink: sink,
+                tableSlots: tableSlots.map { $0 + id },
+                seed: seed
+            )
+        }
+    }
+
+    // MARK: Changes
+
+    /// Sends the workers what the changes mean; all of them or, if memory does not suffice, none. Handles of removed flows
+    /// are returned: their counters are valid until `free` is called for them.
+    func apply(_ changes: [FlowChange]) throws(OutOfTableMemory) -> [Int] {
+        var removed: [Int] = []
+        var touched: Set<UInt8> = []
+        var done: [FlowChange] = []
+        var formerPrograms: [Int] = []
+        do throws(OutOfTableMemory) {
+            for change in changes {
+                let entry = change.entry
+                switch change {
+                case .add:
+                    try add(entry)
+                    touched.insert(entry.tableID)
+                case .modify:
+                    let former = flows[entry.compiled].program
+                    try modify(entry)
+                    formerPrograms.append(former)
+                case .remove:
+                    remove(entry)
+                    removed.append(entry.compiled)
+                    touched.insert(entry.tableID)
+                }
+                done.append(change)
+            }
+            for table in touched { try tables[Int(table)].settle() }
+        } catch {
+            undo(done, formerPrograms: formerPrograms, touched: touched)
+            throw error
+        }
+        for handle in formerPrograms { release(handle) }
+        setDepth(neededDepth)
+        return removed
+    }
+
+    /// Gives back what removed flows had; no worker may use them any more.
+    func free(_ removed: [Int]) {
+        for handle in removed {
+            flows[handle].entry.compiled = -1
+            flows.remove(handle, memory)
+        }
+    }
+
+    /// The configured ports have changed: what names ports is compiled anew.
+    package func setSlots(_ slots: [PortNumber: UInt16], entries: some Sequence<FlowEntry>) throws(OutOfTableMemory) {
+        programs.slots = slots
+        programs.forgetPorts()
+        var affected: [FlowChange] = []
+        for entry in entries where entry.hasAction(where: \.namesPort) { affected.append(.modify(entry)) }
+        _ = try apply(affected)
+    }
+
+    // MARK: One flow
+
+    private func add(_ entry: FlowEntry) throws(OutOfTableMemory) {
+        let (value, mask) = FlowKey.compile(entry.normalizedMatch)
+        let key = (0..<FlowKey.wordCount).filter { mask.words[$0] != 0 }.map { value.words[$0] }
+        guard let program = use(entry) else { throw OutOfTableMemory() }
+        let size = FlowRecord.size(keyCount: key.count)
+        let handle = flows.nextHandle
+        var records: [FlowRecordPointer] = []
+        for _ in settings {
+            guard let block = memory.allocate(size) else { break }
+            let record = block.bindMemory(to: FlowRecord.self, capacity: 1)
+            record.initialize(
+                to: FlowRecord(
+                    program: programs.pointer(program),
+                    id: UInt32(handle),
+                    priority: entry.priority,
+                    keyCount: key.count
+                )
+            )
+            for (i, word) in key.enumerated() { FlowRecord.key(record)[i] = word }
+            records.append(record)
+        }
+        func abandon() {
+            for record in records { memory.deallocate(record, size) }
+            release(program)
+        }
+        guard records.count == settings.count else {
+            abandon()
+            throw OutOfTableMemory()
+        }
+        let depth = max(mask.depth, programs.depth(program))
+        let flow = CompiledFlow(
+            entry: entry,
+            priority: entry.priority,
+            hash: Subtable.hash(key, count: key.count, seed: seed),
+            keyCount: key.count,
+            depth: depth,
+            program: program
+        )
+        entry.compiled = flows.insert(flow, records: records)
+        countDepth(depth, +1)
+        if depth > self.depth { setDepth(depth) }
+        do {
+            try tables[Int(entry.tableID)].insert(entry.compiled, mask: mask)
+        } catch {
+            countDepth(depth, -1)
+            flows.remove(entry.compiled, memory)
+            entry.compiled = -1
+            release(program)
+            throw error
+        }
+    }
+
+    private func modify(_ entry: FlowEntry) throws(OutOfTableMemory) {
+        guard let program = use(entry) else { throw OutOfTableMemory() }
+        let (_, mask) = FlowKey.compile(entry.normalizedMatch)
+        link(entry, program: program, depth: max(mask.depth, programs.depth(program)))
+    }
+
+    private func link(_ entry: FlowEntry, program: Int, depth: ParseDepth) {
+        let handle = entry.compiled
+        countDepth(flows[handle].depth, -1)
+        countDepth(depth, +1)
+        if depth > self.depth { setDepth(depth) }
+        let flow = flows[handle]
+        flows[handle] = CompiledFlow(
+            entry: flow.entry,
+            priority: flow.priority,
+            hash: flow.hash,
+            keyCount: flow.keyCount,
+            depth: depth,
+            program: program,
+            next: flow.next
+        )
+        let address = UInt64(UInt(bitPattern: programs.pointer(program)))
+        for worker in settings.indices {
+            sink.store(worker: worker, FlowRecord.programWord(flows.record(handle, worker: worker)), address)
+        }
+    }
+
+    private func remove(_ entry: FlowEntry) {
+        let (_, mask) = FlowKey.compile(entry.normalizedMatch)
+        tables[Int(entry.tableID)].remove(entry.compiled, mask: mask)
+        countDepth(flows[entry.compiled].depth, -1)
+        release(flows[entry.compiled].program)
+    }
+
+    /// Takes back what was done before memory ran out. Only adds and modifications need memory that may be missing; for what a
+    /// removal needs there is a reserve, and if that fails too the table's rules stop to match rather than point nowhere.
+    private func undo(_ done: [FlowChange], formerPrograms: [Int], touched: Set<UInt8>) {
+        var formerPrograms = formerPrograms
+        for change in done.reversed() {
+            let entry = change.entry
+            switch change {
+            case .add:
+                remove(entry)
+                sink.retire(flows: [entry.compiled])
+            case .modify:
+                let program = flows[entry.compiled].program
+                let former = formerPrograms.removeLast()
+                let (_, mask) = FlowKey.compile(entry.normalizedMatch)
+                link(entry, program: former, depth: max(mask.depth, programs.depth(former)))
+                release(program)
+            case .remove: break
+            }
+        }
+        for table in touched {
+            do { try tables[Int(table)].settle() } catch { tables[Int(table)].blank() }
+        }
+        setDepth(neededDepth)
+    }
+
+    // MARK: Programs and depth
+
+    private func use(_ entry: FlowEntry) -> Int? {
+        programs.use(ProgramStore.Key(instructions: entry.instructions, isTableMiss: entry.isTableMiss))
+    }
+
+    private func release(_ program: Int) { programs.release(program) { sink.retire($0, $1) } }
+
+    private func countDepth(_ depth: ParseDepth, _ change: Int) { depthUsers[Int(depth.rawValue)] += change }
+
+    private var neededDepth: ParseDepth {
+        if dropsFragments || depthUsers[2] > 0 { return .full }
+        return depthUsers[1] > 0 ? .ethernet : .port
+    }
+
+    private func setDepth(_ new: ParseDepth) {
+        guard new != depth else { return }
+        depth = new
+        for (worker, settings) in settings.enumerated() {
+            sink.store(worker: worker, settings.word(\.depth), new.rawValue)
+        }
+    }
+}
+
+extension UnsafeMutablePointer<WorkerSettings> {
+    /// The word of a setting.
+    func word(_ setting: KeyPath<WorkerSettings, UInt64>) -> UnsafeMutablePointer<UInt64> {
+        let offset = MemoryLayout<WorkerSettings>.offset(of: setting) ?? 0
+        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
+    }
+
+    /// The word of a setting that is an address.
+    func word(_ setting: KeyPath<WorkerSettings, UnsafeRawPointer>) -> UnsafeMutablePointer<UInt64> {
+        let offset = MemoryLayout<WorkerSettings>.offset(of: setting) ?? 0
+        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
+    }
+}

@@ -1,0 +1,70 @@
+// What the compiler keeps of each flow entry: its records in the workers' memory, its program, its place among the rules
+// of its mask. Handles are small numbers that are used again after everything of an entry has been freed; a record carries
+// its handle, so that a packet-in finds back to its flow entry.
+
+import DataPlane
+
+struct CompiledFlow {
+    let entry: FlowEntry
+    let priority: UInt16
+    /// Of the masked key words, as in `Subtable`.
+    let hash: UInt32
+    let keyCount: Int
+    let depth: ParseDepth
+    var program: Int
+    /// The next rule of the same key and a lower (or the same) priority; -1: none.
+    var next = -1
+}
+
+package final class FlowStore {
+    let workerCount: Int
+    private var flows: [CompiledFlow?] = []
+    /// `workerCount` records for each handle.
+    private var records: [FlowRecordPointer?] = []
+    private var free: [Int] = []
+
+    init(workerCount: Int) { self.workerCount = workerCount }
+
+    subscript(handle: Int) -> CompiledFlow {
+        _read { yield flows[handle].unsafelyUnwrapped }
+        _modify { yield &flows[handle]! }
+    }
+
+    /// The flow entry with this handle; nil if there is none.
+    package func entry(_ handle: Int) -> FlowEntry? { handle < flows.count ? flows[handle]?.entry : nil }
+
+    func record(_ handle: Int, worker: Int) -> FlowRecordPointer {
+        records[handle * workerCount + worker].unsafelyUnwrapped
+    }
+
+    /// Whether two flows of the same mask have the same key. The first worker's records tell: a key never changes.
+    func sameKey(_ a: Int, _ b: Int) -> Bool {
+        guard a != b else { return true }
+        guard self[a].hash == self[b].hash else { return false }
+        let keyA = FlowRecord.key(record(a, worker: 0))
+        let keyB = FlowRecord.key(record(b, worker: 0))
+        return (0..<self[a].keyCount).allSatisfy { keyA[$0] == keyB[$0] }
+    }
+
+    /// The handle that the next `insert` will give.
+    var nextHandle: Int { free.last ?? flows.count }
+
+    func insert(_ flow: CompiledFlow, records new: [FlowRecordPointer]) -> Int {
+        if let handle = free.popLast() {
+            flows[handle] = flow
+            for worker in 0..<workerCount { records[handle * workerCount + worker] = new[worker] }
+            return handle
+        }
+        flows.append(flow)
+        records.append(contentsOf: new.map { $0 })
+        return flows.count - 1
+    }
+
+    /// Gives back the handle and the records of a flow that no worker uses any more.
+    func remove(_ handle: Int, _ memory: TableMemory) {
+        let size = FlowRecord.size(keyCount: self[handle].keyCount)
+        for worker in 0..<workerCount { memory.deallocate(record(handle, worker: worker), size) }
+        flows[handle] = nil
+        free.append(handle)
+    }
+}

@@ -1,0 +1,67 @@
+// A match as the data plane compares it: value and mask of a flow key. Prerequisites need no words of their own, because a
+// valid match states them as fields.
+
+import DataPlane
+import OpenFlow
+
+extension OXMField {
+    /// Where the field lies in a flow key, its most significant part first; empty if the data plane does not parse it.
+    var keyFields: [KeyField] {
+        switch self {
+        case .inPort: [.inPort]
+        case .metadata: [.metadata]
+        case .ethDst: [.ethDst]
+        case .ethSrc: [.ethSrc]
+        case .ethType: [.ethType]
+        case .vlanVID: [.vlanVID]
+        case .vlanPCP: [.vlanPCP]
+        case .ipDSCP: [.ipDSCP]
+        case .ipECN: [.ipECN]
+        case .ipProto: [.ipProto]
+        case .ipv4Src, .arpSPA: [.ipv4Src]
+        case .ipv4Dst, .arpTPA: [.ipv4Dst]
+        case .tcpSrc, .udpSrc, .icmpv4Type, .icmpv6Type: [.l4Src]
+        case .tcpDst, .udpDst, .icmpv4Code, .icmpv6Code: [.l4Dst]
+        case .arpOp: [.arpOp]
+        case .arpSHA: [.arpSHA]
+        case .arpTHA: [.arpTHA]
+        case .ipv6Src: [.ipv6SrcHigh, .ipv6SrcLow]
+        case .ipv6Dst: [.ipv6DstHigh, .ipv6DstLow]
+        case .inPhyPort, .sctpSrc, .sctpDst, .ipv6FLabel, .ipv6NDTarget, .ipv6NDSLL, .ipv6NDTLL, .mplsLabel, .mplsTC,
+            .mplsBOS, .pbbISID, .tunnelID, .ipv6ExtHdr:
+            []
+        }
+    }
+}
+
+extension FlowKey {
+    /// The value and the mask of a match.
+    package static func compile(_ match: Match) -> (value: FlowKey, mask: FlowKey) {
+        var value = FlowKey()
+        var mask = FlowKey()
+        for entry in match.fields {
+            let fields = entry.field.keyFields
+            for (i, field) in fields.enumerated() {
+                let shift = UInt128(64 * (fields.count - 1 - i))
+                let bits = UInt64(truncatingIfNeeded: entry.significantMask >> shift)
+                mask[field] = mask[field] | bits
+                value[field] = value[field] | UInt64(truncatingIfNeeded: entry.value >> shift) & bits
+            }
+        }
+        return (value, mask)
+    }
+
+    /// How deep a packet must be parsed to be compared under this mask.
+    var depth: ParseDepth {
+        var depth = ParseDepth.port
+        for word in 0..<FlowKey.wordCount where words[word] != 0 && word != FlowKey.Word.metadata {
+            switch word {
+            case FlowKey.Word.port:
+                if UInt64(bigEndian: words[word]) & 0xffff_ffff != 0 { depth = max(depth, .ethernet) }
+            case FlowKey.Word.ethDst, FlowKey.Word.ethSrc: depth = max(depth, .ethernet)
+            default: depth = .full
+            }
+        }
+        return depth
+    }
+}

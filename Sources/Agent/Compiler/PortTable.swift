@@ -1,0 +1,198 @@
+// The configured ports: a device, a slot in each worker's port table, a queue plan. Adding and removing them goes through
+// deltas like everything else, so that the packets of other ports notice nothing.
+
+import DataPlane
+import OpenFlow
+
+package final class PortTable {
+    package struct Entry {
+        package let number: PortNumber
+        package let name: String
+        package let device: EthernetDevice
+        package let slot: UInt16
+        package let plan: QueuePlan
+    }
+
+    package private(set) var entries: [PortNumber: Entry] = [:]
+    private let workers: [UnsafeMutablePointer<Worker>]
+    private let pool: PacketPool
+    private let publisher: Publisher
+    private let memory: TableMemory
+    private var load: QueuePlan.Load
+    /// Slots that may be used (again). The last slot stands for no port at all.
+    private var freeSlots: [UInt16] = (0..<UInt16(PortSlot.limit - 1)).reversed()
+    /// The present list of receive queues and of ports for ALL, by worker.
+    private var receivePlans: [(block: UnsafeMutableRawPointer, bytes: Int)?]
+    private var floodLists: [(block: UnsafeMutableRawPointer, bytes: Int)?]
+
+    init(workers: [UnsafeMutablePointer<Worker>], pool: PacketPool, publisher: Publisher, memory: TableMemory) {
+        self.workers = workers
+        self.pool = pool
+        self.publisher = publisher
+        self.memory = memory
+        load = QueuePlan.Load(workers: workers.count)
+        receivePlans = Array(repeating: nil, count: workers.count)
+        floodLists = Array(repeating: nil, count: workers.count)
+    }
+
+    package struct PortError: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// The slot of each port number.
+    var slots: [PortNumber: UInt16] { entries.mapValues(\.slot) }
+
+    /// The worker that polls a port's first receive queue.
+    func worker(polling number: PortNumber) -> Int? { entries[number]?.plan.receive.first }
+
+    /// The port of a slot.
+    func number(ofSlot slot: Int) -> PortNumber? { entries.values.first { Int($0.slot) == slot }?.number }
+
+    // MARK: Adding and removing
+
+    /// Opens the device and lets the workers poll it.
+    package func add(
+        number: PortNumber,
+        name: String,
+        devargs: String,
+        receiveQueues: Int,
+        byHand: [Int: Int],
+        mtu: Int? = nil
+    ) throws(PortError) -> Entry {
+        guard let slot = freeSlots.last else { throw PortError(description: "more than \(PortSlot.limit - 1) ports") }
+        let device: EthernetDevice
+        do {
+            device = try EthernetDevice.open(
+                devargs: devargs,
+                receiveQueues: receiveQueues,
+                transmitQueues: workers.count,
+                mtu: mtu,
+                pool: pool
+            )
+        } catch {
+            throw PortError(description: "port \(number) (\(name)): \(error)")
+        }
+        let plan = QueuePlan(
+            receiveQueues: device.receiveQueues,
+            transmitQueues: device.transmitQueues,
+            byHand: byHand,
+            load: &load
+        )
+        let entry = Entry(number: number, name: name, device: device, slot: slot, plan: plan)
+        freeSlots.removeLast()
+        entries[number] = entry
+        for (index, worker) in workers.enumerated() {
+            let port = worker.pointee.ports + Int(slot)
+            port.pointee.counters = PortCounters()
+            publisher.store(worker: index, port.word(\.number), UInt64(number.rawValue))
+            publisher.store(
+                worker: index,
+                port.word(\.destination),
+                plan.destination(worker: index, device: device.id).rawValue
+            )
+        }
+        guard publishLists() else {
+            remove(number) {}
+            throw PortError(description: "port \(number) (\(name)): no memory for the list of queues")
+        }
+        publisher.seal()
+        return entry
+    }
+
+    /// Lets no worker use the port any more, then closes its device and runs `done`.
+    package func remove(_ number: PortNumber, done: @escaping () -> Void) {
+        guard let entry = entries.removeValue(forKey: number) else { return }
+        entry.plan.leave(&load)
+        for (index, worker) in workers.enumerated() {
+            let port = worker.pointee.ports + Int(entry.slot)
+            publisher.store(worker: index, port.word(\.destination), Destination.none.rawValue)
+        }
+        _ = publishLists()
+        publisher.seal()
+        publisher.whenApplied { [self] in
+            entry.device.close()
+            freeSlots.append(entry.slot)
+            done()
+        }
+    }
+
+    /// Sends each worker its list of queues and its list of ports for ALL. What no worker polls is in no list, even if there is no
+    /// memory for the new ones: then an empty list stays.
+    private func publishLists() -> Bool {
+        let sorted = entries.values.sorted { $0.number < $1.number }
+        var complete = true
+        for (index, worker) in workers.enumerated() {
+            let queues = sorted.flatMap { entry in
+                entry.plan.receive.enumerated().filter { $0.element == index }.map {
+                    ReceiveQueue(device: entry.device.id, queue: UInt16($0.offset), slot: entry.slot)
+                }
+            }
+            let receiveSize = ReceivePlan.size(count: queues.count)
+            let floodSize = SlotList.size(count: sorted.count)
+            guard let receive = memory.allocate(receiveSize, reserve: true),
+                let flood = memory.allocate(floodSize, reserve: true)
+            else {
+                complete = false
+                continue
+            }
+            ReceivePlan.initialize(receive, queues)
+            SlotList.initialize(flood, sorted.map(\.slot))
+            let settings = worker.pointee.settings
+            publisher.store(worker: index, settings.word(\.receivePlan), UInt64(UInt(bitPattern: receive)))
+            publisher.store(worker: index, settings.word(\.floodPorts), UInt64(UInt(bitPattern: flood)))
+            if let old = receivePlans[index] { publisher.retire(old.block, old.bytes) }
+            if let old = floodLists[index] { publisher.retire(old.block, old.bytes) }
+            receivePlans[index] = (receive, receiveSize)
+            floodLists[index] = (flood, floodSize)
+        }
+        return complete
+    }
+
+    // MARK: Counters
+
+    /// One port's counters, added up over the workers.
+    package func counters(_ number: PortNumber) -> PortCounters? {
+        entries[number].map { counters(ofSlot: Int($0.slot)) }
+    }
+
+    /// The same for the slot that stands for no port: packet-outs without an ingress port.
+    package var countersWithoutPort: PortCounters { counters(ofSlot: PortSlot.limit - 1) }
+
+    private func counters(ofSlot slot: Int) -> PortCounters {
+        var sum = PortCounters()
+        for worker in workers {
+            let counters = (worker.pointee.ports + slot).pointee.counters
+            sum.receivedPackets &+= counters.receivedPackets
+            sum.receivedBytes &+= counters.receivedBytes
+            sum.transmittedPackets &+= counters.transmittedPackets
+            sum.transmittedBytes &+= counters.transmittedBytes
+            for reason in DropReason.allCases { sum.drops[reason.rawValue] &+= counters.drops[reason.rawValue] }
+        }
+        return sum
+    }
+
+    func statistics(_ number: PortNumber) -> PortStatistics? {
+        guard let entry = entries[number], let counters = counters(number) else { return nil }
+        let device = entry.device.deviceCounters
+        return PortStatistics(
+            number: number,
+            receivedPackets: counters.receivedPackets,
+            transmittedPackets: counters.transmittedPackets,
+            receivedBytes: counters.receivedBytes,
+            transmittedBytes: counters.transmittedBytes,
+            receiveDropped: device.receiveMissed &+ device.noBuffer,
+            transmitDropped: counters.drops[DropReason.transmitFull.rawValue]
+                &+ counters.drops[DropReason.handoverFull.rawValue],
+            receiveErrors: device.receiveErrors,
+            transmitErrors: device.transmitErrors
+        )
+    }
+}
+
+extension UnsafeMutablePointer<PortSlot> {
+    /// The word of a port slot that deltas store to.
+    func word(_ field: KeyPath<PortSlot, UInt64>) -> UnsafeMutablePointer<UInt64> {
+        let offset = MemoryLayout<PortSlot>.offset(of: field) ?? 0
+        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
+    }
+}

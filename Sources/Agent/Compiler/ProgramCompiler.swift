@@ -1,0 +1,193 @@
+// Instructions as the data plane executes them. Flow entries with the same instructions share one program; programs are
+// never changed, so all workers share them too.
+
+import DataPlane
+import OpenFlow
+
+/// Turns actions into operations, for the ports that exist at the moment.
+struct ActionCompiler {
+    /// The slot of each configured port.
+    let slots: [PortNumber: UInt16]
+    /// OFPR_* of an output to the controller.
+    var reason = PacketInReason.action
+
+    func compile(_ actions: [Action]) -> [ActionOp] { actions.flatMap(compile) }
+
+    private func compile(_ action: Action) -> [ActionOp] {
+        switch action {
+        case .output(let port, _): [output(port)]
+        case .pushVLAN(let etherType): [.pushVLAN(etherType: etherType)]
+        case .popVLAN: [.popVLAN]
+        case .setNWTTL(let ttl): [.setNetworkTTL(ttl)]
+        case .decNWTTL: [.decrementNetworkTTL]
+        case .setField(let field, let value): setField(field, value)
+        case .copyTTLOut, .copyTTLIn, .setMPLSTTL, .decMPLSTTL, .pushMPLS, .popMPLS, .setQueue, .group, .pushPBB,
+            .popPBB:
+            // Refused by the switch model before it comes here.
+            []
+        }
+    }
+
+    private func output(_ port: PortNumber) -> ActionOp {
+        switch port {
+        case .inPort: .outputInPort
+        case .all: .outputAll
+        case .controller: .controller(reason: reason.rawValue)
+        case .table: .outputTable
+        default: slots[port].map { .output(slot: $0) } ?? .outputNowhere
+        }
+    }
+
+    private func setField(_ field: OXMField, _ value: UInt128) -> [ActionOp] {
+        let low = UInt64(truncatingIfNeeded: value)
+        let high = UInt64(truncatingIfNeeded: value >> 64)
+        // As it lies in the packet: its first byte lowest.
+        let address = (low << 16).bigEndian
+        let ipv4 = UInt32(truncatingIfNeeded: low).bigEndian
+        let word = UInt16(truncatingIfNeeded: low)
+        let byte = UInt8(truncatingIfNeeded: low)
+        return switch field {
+        case .ethDst: [.setEthDst(address)]
+        case .ethSrc: [.setEthSrc(address)]
+        case .ethType: [.setEthType(word)]
+        case .vlanVID: [.setVLANVID(word)]
+        case .vlanPCP: [.setVLANPCP(byte)]
+        case .ipDSCP: [.setDSCP(byte)]
+        case .ipECN: [.setECN(byte)]
+        case .ipProto: [.setIPProto(byte)]
+        case .ipv4Src: [.setIPv4Src(ipv4)]
+        case .ipv4Dst: [.setIPv4Dst(ipv4)]
+        case .ipv6Src: [.setIPv6Src(high.bigEndian, low.bigEndian)]
+        case .ipv6Dst: [.setIPv6Dst(high.bigEndian, low.bigEndian)]
+        case .tcpSrc: [.setTransportSrc(word, proto: 6)]
+        case .tcpDst: [.setTransportDst(word, proto: 6)]
+        case .udpSrc: [.setTransportSrc(word, proto: 17)]
+        case .udpDst: [.setTransportDst(word, proto: 17)]
+        case .icmpv4Type: [.setICMPType(byte, proto: 1)]
+        case .icmpv4Code: [.setICMPCode(byte, proto: 1)]
+        case .icmpv6Type: [.setICMPType(byte, proto: 58)]
+        case .icmpv6Code: [.setICMPCode(byte, proto: 58)]
+        case .arpOp: [.setARPOp(word)]
+        case .arpSPA: [.setARPSPA(ipv4)]
+        case .arpTPA: [.setARPTPA(ipv4)]
+        case .arpSHA: [.setARPSHA(address)]
+        case .arpTHA: [.setARPTHA(address)]
+        case .inPort, .inPhyPort, .metadata, .sctpSrc, .sctpDst, .ipv6FLabel, .ipv6NDTarget, .ipv6NDSLL, .ipv6NDTLL,
+            .mplsLabel, .mplsTC, .mplsBOS, .pbbISID, .tunnelID, .ipv6ExtHdr:
+            []  // refused by the switch model before it comes here
+        }
+    }
+}
+
+/// The programs in use, each with the number of flow entries that share it.
+final class ProgramStore {
+    struct Key: Hashable {
+        var instructions: [Instruction]
+        /// An output to the controller is NO_MATCH for a table-miss entry (OpenFlow 1.3.5 §5.4).
+        var isTableMiss: Bool
+    }
+
+    struct Program {
+        let key: Key
+        let memory: UnsafeMutableRawPointer
+        let size: Int
+        var users: Int
+        let depth: ParseDepth
+        let namesPort: Bool
+        var pointer: UnsafePointer<ActionProgram> { UnsafePointer(memory.assumingMemoryBound(to: ActionProgram.self)) }
+    }
+
+    private let memory: TableMemory
+    private(set) var programs: [Int: Program] = [:]
+    private var byKey: [Key: Int] = [:]
+    private var nextHandle = 0
+    /// The configured ports; changing them makes programs that name ports out of date.
+    var slots: [PortNumber: UInt16] = [:]
+
+    init(memory: TableMemory) { self.memory = memory }
+
+    /// The program for these instructions, with one more user; nil if there is no memory.
+    func use(_ key: Key) -> Int? {
+        if let handle = byKey[key] {
+            programs[handle]?.users += 1
+            return handle
+        }
+        guard let program = compile(key) else { return nil }
+        nextHandle += 1
+        programs[nextHandle] = program
+        byKey[key] = nextHandle
+        return nextHandle
+    }
+
+    func pointer(_ handle: Int) -> UnsafePointer<ActionProgram> { programs[handle].unsafelyUnwrapped.pointer }
+    func depth(_ handle: Int) -> ParseDepth { programs[handle]?.depth ?? .full }
+
+    /// One user less; after the last one the memory is to be freed when no worker uses it any more.
+    func release(_ handle: Int, retire: (UnsafeMutableRawPointer, Int) -> Void) {
+        guard var program = programs[handle] else { return }
+        program.users -= 1
+        if program.users > 0 {
+            programs[handle] = program
+            return
+        }
+        programs[handle] = nil
+        if byKey[program.key] == handle { byKey[program.key] = nil }
+        retire(program.memory, program.size)
+    }
+
+    /// Forgets the programs that name a port, so that the next use compiles them anew. The old ones stay until released.
+    func forgetPorts() {
+        for (key, handle) in byKey where programs[handle]?.namesPort == true { byKey[key] = nil }
+    }
+
+    private func compile(_ key: Key) -> Program? {
+        let actions = ActionCompiler(slots: slots, reason: key.isTableMiss ? .noMatch : .action)
+        var apply: [ActionOp] = []
+        var write: [ActionOp] = []
+        var clear = false
+        var metadata: (value: UInt64, mask: UInt64)?
+        var gotoTable: UInt8?
+        var namesPort = false
+        for instruction in key.instructions {
+            switch instruction {
+            case .applyActions(let list):
+                apply = actions.compile(list)
+                namesPort = namesPort || list.contains(where: \.namesPort)
+            case .writeActions(let list):
+                write = actions.compile(list)
+                namesPort = namesPort || list.contains(where: \.namesPort)
+            case .clearActions: clear = true
+            case .writeMetadata(let value, let mask): metadata = (value, mask)
+            case .gotoTable(let table): gotoTable = table
+            case .meter: break  // refused by the switch model
+            }
+        }
+        let size = ActionProgram.size(count: apply.count + write.count)
+        guard let block = memory.allocate(size) else { return nil }
+        ActionProgram.initialize(
+            block,
+            apply: apply,
+            write: write,
+            clear: clear,
+            metadata: metadata,
+            gotoTable: gotoTable
+        )
+        let changesHeaders = (apply + write).contains { !$0.isOutput }
+        return Program(
+            key: key,
+            memory: block,
+            size: size,
+            users: 1,
+            depth: changesHeaders ? .full : .port,
+            namesPort: namesPort
+        )
+    }
+}
+
+extension Action {
+    /// Whether it outputs to a port of the configuration, not a reserved one.
+    var namesPort: Bool {
+        if case .output(let port, _) = self { return port <= .max }
+        return false
+    }
+}

@@ -1,0 +1,291 @@
+// From YAML to a Configuration: which keys there are, what each may say, and what must agree with what. Every key is
+// described in docs/configuration.md. Positions and messages come from YAMLReader.swift.
+
+import NIOCore
+
+extension Configuration {
+    /// Reads a configuration. Throws all mistakes that it finds, in the order of the text.
+    ///
+    /// - Parameters:
+    ///   - file: The name that mistakes are reported under.
+    ///   - availableCores: The cores that workers may be given.
+    package static func parse(
+        _ text: String,
+        file: String,
+        availableCores: [Int] = ProcessorSet.available
+    ) throws(ConfigurationErrors) -> Configuration {
+        try parse(text, reader: YAMLReader(file: file), availableCores: availableCores)
+    }
+
+    /// Every key there is, as docs/configuration.md writes it: `ports[].number`. (The parser asks a document that has all mappings, and
+    /// nothing in them, for each of them.)
+    package static var knownKeys: Set<String> {
+        let reader = YAMLReader(file: "")
+        let allMappings = "{datapath: {}, openflow: {}, workers: {}, memory: {}, ports: [{}], metrics: {}}"
+        _ = try? parse(allMappings, reader: reader, availableCores: [0])
+        return reader.knownKeys
+    }
+
+    private static func parse(
+        _ text: String,
+        reader: YAMLReader,
+        availableCores: [Int]
+    ) throws(ConfigurationErrors) -> Configuration {
+        // Where datapath.id is missing, or a core cannot be chosen, the mistakes below say so and this value is not used.
+        var configuration = Configuration(datapath: Datapath(id: 0), workers: Workers(cores: availableCores.suffix(1)))
+        reader.document(text)?.mapping { top in configuration.read(&top, availableCores: availableCores) }
+        guard reader.errors.isEmpty else {
+            // Mistakes without a place concern the whole file and come first.
+            throw ConfigurationErrors(
+                errors: reader.errors.sorted { ($0.line ?? 0, $0.column ?? 0) < ($1.line ?? 0, $1.column ?? 0) }
+            )
+        }
+        return configuration
+    }
+
+    private mutating func read(_ top: inout YAMLMapping, availableCores: [Int]) {
+        top.required("datapath")?.mapping { datapath.read(&$0) }
+        top["openflow"]?.mapping { openflow.read(&$0) }
+        let workersValue = top["workers"]
+        workersValue?.mapping { workers.read(&$0, availableCores: availableCores) }
+        let memoryValue = top["memory"]
+        memoryValue?.mapping { memory.read(&$0) }
+        if let list = top["ports"]?.list { readPorts(list) }
+        top["metrics"]?.mapping { metrics.read(&$0) }
+        if let value = top["run_directory"] {
+            set(&runDirectory, value.parsed(parseRunDirectory))
+            if runDirectory.utf8.count + datapath.name.utf8.count + ".mgmt".utf8.count + 1 > longestSocketPath {
+                value.fail("the path is too long: \(managementSocket) may have at most \(longestSocketPath) bytes")
+            }
+        }
+        if let queues = workersValue?.node.mapping?["queues"] {
+            checkQueues(YAMLValue(node: queues, path: "workers.queues", reader: top.owner.reader))
+        }
+        checkMemory(memoryValue ?? top.owner)
+    }
+
+    private mutating func readPorts(_ list: [YAMLValue]) {
+        if list.count > Limits.ports {
+            list[Limits.ports].fail("there are \(list.count) ports: at most \(Limits.ports) are allowed")
+        }
+        var places: [String: YAMLValue] = [:]
+        func unique(_ what: String, _ value: YAMLValue?, _ text: String) {
+            guard let value, let first = places.updateValue(value, forKey: "\(what) \(text)") else { return }
+            let line = first.node.mark.map { " in line \($0.line)" } ?? ""
+            value.fail("the \(what) \(text) is taken by \(first.path)\(line): each port needs its own")
+        }
+        for element in list {
+            element.mapping { mapping in
+                let (number, name, device) = (
+                    mapping.required("number"), mapping.required("name"), mapping.required("device")
+                )
+                var port = Port(number: 0, name: "", device: "")
+                if set(&port.number, number?.number(1...Limits.portNumber)) {
+                    unique("number", number, "\(port.number)")
+                }
+                if set(&port.name, name?.parsed(parseName)) { unique("name", name, port.name) }
+                if set(&port.device, device?.parsed(parseDevice)) { unique("device", device, port.deviceName) }
+                set(&port.queues, mapping["queues"]?.number(1...Limits.receiveQueues))
+                set(&port.mtu, mapping["mtu"]?.number(Limits.mtu))
+                ports.append(port)
+            }
+        }
+    }
+
+    /// `workers.queues` speaks of ports and cores, so it is checked when those are known. (Its shape has been checked before.)
+    private mutating func checkQueues(_ value: YAMLValue) {
+        for (key, queues) in (value.node.mapping == nil ? nil : value.entries) ?? [] {
+            guard let name = key.node.scalar?.string, let port = ports.first(where: { $0.name == name }) else {
+                key.fail("there is no such port: the name of one of the ports is wanted")
+                continue
+            }
+            let receiveQueues = port.queues ?? workers.cores.count
+            for (queueKey, core) in queues.entries ?? [] {
+                guard let queue = queueKey.number(0...Limits.receiveQueues - 1), let core = core.number(0...Limits.core)
+                else { continue }
+                if queue >= receiveQueues {
+                    queueKey.fail(
+                        "port \(name) has \(receiveQueues) receive queues: a number from 0 to \(receiveQueues - 1) is wanted"
+                    )
+                }
+                if !workers.cores.contains(core) {
+                    queueKey.fail("there is no worker on core \(core): allowed is \(listText(workers.cores))")
+                }
+                workers.queues[name, default: [:]][queue] = core
+            }
+        }
+    }
+
+    /// What the packets of all ports need must fit into the memory, or nothing starts.
+    private func checkMemory(_ value: YAMLValue) {
+        let needed = memoryNeeded
+        guard needed.atLeast > memory.size else { return }
+        let problem =
+            "\(sizeText(memory.size)) do not suffice: these ports and workers need \(sizeText(needed.atLeast))"
+        value.reader.fail(value.node.mapping?["size"]?.mark ?? value.node.mark, "memory.size", problem)
+    }
+}
+
+extension Configuration.Datapath {
+    fileprivate mutating func read(_ mapping: inout YAMLMapping) {
+        set(&id, mapping.required("id")?.number(1...UInt64.max))
+        set(&name, mapping["name"]?.parsed(parseName))
+        set(
+            &description,
+            mapping["description"]?.parsed { text throws(InvalidValue) in
+                guard text.utf8.count <= Limits.description, !text.utf8.contains(0) else {
+                    throw InvalidValue(
+                        "the text has \(text.utf8.count) bytes: at most \(Limits.description) are allowed, none of them zero"
+                    )
+                }
+                return text
+            }
+        )
+    }
+}
+
+extension Configuration.OpenFlow {
+    fileprivate mutating func read(_ mapping: inout YAMLMapping) {
+        set(&listen, mapping["listen"].flatMap { unique($0, ListenAddress.init(parsing:)) })
+        set(&controllers, mapping["controllers"].flatMap { unique($0, ControllerAddress.init(parsing:)) })
+        if let value = mapping["fail_mode"] {
+            if value.node.scalar?.string == "standalone" {
+                value.fail("standalone is not supported yet: allowed is secure")
+            } else {
+                set(&failMode, value.choice(Configuration.FailMode.self))
+            }
+        }
+        if let value = mapping["inactivity_probe"] {
+            let isOff = value.node.scalar.map { $0.string == "0" || parseDuration($0.string) == .zero } ?? false
+            set(
+                &inactivityProbe,
+                isOff ? .some(nil) : value.duration(Limits.probe, or: "0 (no probes)").map(Optional.some)
+            )
+        }
+        set(&maxBackoff, mapping["max_backoff"]?.duration(Limits.backoff))
+        set(&packetInRate, mapping["packet_in_rate"]?.number(0...Limits.packetInRate).map { $0 == 0 ? nil : $0 })
+        set(&flowLimit, mapping["flow_limit"]?.number(1...Limits.flows))
+        set(&maxConnections, mapping["max_connections"]?.number(1...Limits.connections))
+        set(&maxMessage, mapping["max_message"]?.number(Limits.message))
+    }
+
+    /// The addresses of a list, each of which may be there once.
+    private func unique<Address: Hashable>(
+        _ value: YAMLValue,
+        _ parse: @escaping (String) throws(InvalidValue) -> Address
+    ) -> [Address]? {
+        guard let list = value.list else { return nil }
+        var addresses: [Address] = []
+        for element in list {
+            guard let address = element.parsed(parse) else { continue }
+            if addresses.contains(address) {
+                element.fail("\(address) is in the list already: each address is wanted once")
+            }
+            addresses.append(address)
+        }
+        return addresses
+    }
+}
+
+extension Configuration.Workers {
+    fileprivate mutating func read(_ mapping: inout YAMLMapping, availableCores: [Int]) {
+        if let value = mapping["cores"], let list = value.list {
+            cores = []
+            for element in list {
+                guard let core = element.number(0...Limits.core) else { continue }
+                if !availableCores.contains(core) {
+                    element.fail("core \(core) is not available: allowed is \(listText(availableCores))")
+                } else if cores.contains(core) {
+                    element.fail("core \(core) is in the list already: a core runs one worker")
+                }
+                cores.append(core)
+            }
+            if list.isEmpty { value.fail("the list is empty: at least one core is wanted") }
+            if list.count > Limits.workers { value.fail("\(list.count) cores: at most \(Limits.workers) are allowed") }
+        }
+        set(&idle, mapping["idle"]?.choice(Configuration.Idle.self))
+        // What it says is checked when the ports are known.
+        _ = mapping["queues"]?.entries
+    }
+}
+
+extension Configuration.Memory {
+    fileprivate mutating func read(_ mapping: inout YAMLMapping) {
+        set(&hugePages, mapping["huge_pages"]?.choice(Configuration.HugePages.self))
+        set(
+            &size,
+            mapping["size"]?.parsed { text throws(InvalidValue) in
+                guard let size = parseSize(text), Limits.memory.contains(size) else {
+                    throw InvalidValue(
+                        "\"\(text)\" is no size from 64MiB to 1TiB: a whole number and KiB, MiB, GiB or TiB is wanted"
+                    )
+                }
+                return size
+            }
+        )
+    }
+}
+
+extension Configuration.Metrics {
+    fileprivate mutating func read(_ mapping: inout YAMLMapping) {
+        set(&listen, mapping["listen"]?.parsed(HTTPAddress.init(parsing:)))
+    }
+}
+
+extension YAMLValue {
+    /// A duration within a range; `or` tells what else is allowed.
+    fileprivate func duration(_ range: ClosedRange<TimeAmount>, or alternative: String? = nil) -> TimeAmount? {
+        parsed { text throws(InvalidValue) in
+            guard let duration = parseDuration(text), range.contains(duration) else {
+                let other = alternative.map { ", or \($0)" } ?? ""
+                throw InvalidValue(
+                    "\"\(text)\" is no duration from \(durationText(range.lowerBound)) to \(durationText(range.upperBound)): a whole"
+                        + " number and ms, s, min or h is wanted\(other)"
+                )
+            }
+            return duration
+        }
+    }
+}
+
+/// Assigns what was read; false, and nothing happens, where it was absent or refused.
+@discardableResult
+private func set<Value>(_ target: inout Value, _ value: Value?) -> Bool {
+    guard let value else { return false }
+    target = value
+    return true
+}
+
+private func listText(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ", ") }
+
+/// A name that serves as a label, a file name and an `ofp_port` name.
+private func parseName(_ text: String) throws(InvalidValue) -> String {
+    let punctuation = Set("._-".utf8)
+    guard (1...Limits.name).contains(text.utf8.count) else {
+        throw InvalidValue("the name \"\(text)\" has \(text.utf8.count) bytes: 1 to \(Limits.name) are allowed")
+    }
+    guard let first = text.utf8.first, isLetterOrDigit(first),
+        text.utf8.allSatisfy({ isLetterOrDigit($0) || punctuation.contains($0) })
+    else {
+        throw InvalidValue("\"\(text)\" is no name: letters, digits, and behind the first of them . _ - are allowed")
+    }
+    return text
+}
+
+private func parseDevice(_ text: String) throws(InvalidValue) -> String {
+    guard let first = text.utf8.first, isLetterOrDigit(first), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+    else {
+        throw InvalidValue(
+            "\"\(text)\" is no device: DPDK devargs without spaces are wanted, \"net_af_packet0,iface=veth1\" or a PCI address"
+        )
+    }
+    return text
+}
+
+private func parseRunDirectory(_ text: String) throws(InvalidValue) -> String {
+    guard text.hasPrefix("/"), !text.utf8.contains(0) else {
+        throw InvalidValue("\"\(text)\" is no absolute path: it has to start with /")
+    }
+    let end = text.lastIndex { $0 != "/" } ?? text.startIndex
+    return String(text[...end])
+}

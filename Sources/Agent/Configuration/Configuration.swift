@@ -1,0 +1,127 @@
+// What the configuration file says, as a plain value. Configuration+YAML.swift makes it from text and finds what is wrong
+// in it; docs/configuration.md describes every key, and a test compares the two.
+
+import NIOCore
+
+/// A valid configuration. The initial values are the defaults.
+package struct Configuration: Equatable, Sendable {
+    package var datapath: Datapath
+    package var openflow = OpenFlow()
+    package var workers: Workers
+    package var memory = Memory()
+    /// In the order of the file; numbers, names and devices are unique.
+    package var ports: [Port] = []
+    package var metrics = Metrics()
+    /// An absolute path without a slash at its end.
+    package var runDirectory = "/run/ringway"
+
+    package init(datapath: Datapath, workers: Workers) {
+        self.datapath = datapath
+        self.workers = workers
+    }
+
+    /// Where `ovs-ofctl` and the like find the agent: OpenFlow on a Unix socket, as Open vSwitch names it.
+    package var managementSocket: String { "\(runDirectory)/\(datapath.name).mgmt" }
+    /// Where `ringway show` and the like find the agent: JSON on a Unix socket.
+    package var controlSocket: String { "\(runDirectory)/\(datapath.name).ctl" }
+
+    /// `datapath`: how the switch presents itself.
+    package struct Datapath: Equatable, Sendable {
+        /// The datapath ID; not 0.
+        package var id: UInt64
+        /// 1 to 15 bytes, fit for a file name.
+        package var name = "ringway"
+        /// What OFPMP_DESC says in `dp_desc`; at most 255 bytes.
+        package var description = ""
+
+        package init(id: UInt64) { self.id = id }
+    }
+
+    /// `openflow`: the channels and their limits.
+    package struct OpenFlow: Equatable, Sendable {
+        package var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: ListenAddress.defaultPort)]
+        package var controllers: [ControllerAddress] = []
+        package var failMode = FailMode.secure
+        /// How long a channel may be silent before it is probed by an echo request, and then until it is closed; nil: no probes.
+        package var inactivityProbe: TimeAmount? = .seconds(5)
+        /// The longest pause between two attempts to reach a controller.
+        package var maxBackoff: TimeAmount = .seconds(8)
+        /// Packet-ins a second to each controller; nil: no limit.
+        package var packetInRate: Int? = 10_000
+        /// Flow entries of all tables together.
+        package var flowLimit = 1_000_000
+        /// Connections that controllers and tools have open to the listeners together.
+        package var maxConnections = 64
+        /// The longest message accepted from a channel, in bytes with its header; at most what OpenFlow's length field can say.
+        package var maxMessage = 65_535
+    }
+
+    /// `openflow.fail_mode`: what happens to the installed rules when no controller is reached.
+    package enum FailMode: String, CaseIterable, Sendable {
+        /// They stay, and forward on.
+        case secure
+    }
+
+    /// `workers`: the polling cores.
+    package struct Workers: Equatable, Sendable {
+        /// Core numbers, each once; worker i runs on `cores[i]`. Never empty.
+        package var cores: [Int]
+        package var idle = Idle.adaptive
+        /// Receive queues assigned by hand: port name, queue, core. Queues that are not here are spread over the workers.
+        package var queues: [String: [Int: Int]] = [:]
+
+        package init(cores: [Int]) { self.cores = cores }
+    }
+
+    /// `workers.idle`: what a worker does when there is nothing to do.
+    package enum Idle: String, CaseIterable, Sendable {
+        /// It sleeps, longer and longer, up to 100 µs at a time.
+        case adaptive
+        /// It polls on, for the shortest delay.
+        case busy
+    }
+
+    /// `memory`: what the data plane may take.
+    package struct Memory: Equatable, Sendable {
+        package var hugePages = HugePages.auto
+        /// Bytes for packets and tables together.
+        package var size = 512 << 20
+    }
+
+    /// `memory.huge_pages`.
+    package enum HugePages: String, CaseIterable, Sendable {
+        /// Huge pages if enough are free, ordinary memory otherwise.
+        case auto
+        /// The agent does not start without.
+        case required
+        /// Ordinary memory.
+        case none
+    }
+
+    /// An entry of `ports`.
+    package struct Port: Equatable, Sendable {
+        /// The OpenFlow port number; 1 to OFPP_MAX.
+        package var number: UInt32
+        /// 1 to 15 bytes.
+        package var name: String
+        /// DPDK devargs: `net_af_packet0,iface=veth1`, `0000:03:00.0`, …
+        package var device: String
+        /// Receive queues; nil: one for each worker, if the device has so many.
+        package var queues: Int?
+        /// In bytes; nil: what the device comes with.
+        package var mtu: Int?
+
+        package init(number: UInt32, name: String, device: String, queues: Int? = nil, mtu: Int? = nil) {
+            (self.number, self.name, self.device, self.queues, self.mtu) = (number, name, device, queues, mtu)
+        }
+
+        /// The name that DPDK knows the device by: the devargs up to the first comma.
+        package var deviceName: String { String(device.prefix { $0 != "," }) }
+    }
+
+    /// `metrics`.
+    package struct Metrics: Equatable, Sendable {
+        /// Where `GET /metrics` is answered; nil: nowhere.
+        package var listen: HTTPAddress?
+    }
+}

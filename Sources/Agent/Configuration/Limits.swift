@@ -1,0 +1,30 @@
+// The ranges that configuration values are checked against, in one place. docs/configuration.md states them, and a test
+// tries both ends of each.
+
+import NIOCore
+
+enum Limits {
+    /// OFPP_MAX: numbers above are reserved (OpenFlow 1.3.5 §7.2.1).
+    static let portNumber: UInt32 = 0xffff_ff00
+    /// Bytes of a name: `ofp_port` has 16 with the terminating zero.
+    static let name = 15
+    /// Bytes of `dp_desc`: `ofp_desc` has 256 with the terminating zero.
+    static let description = 255
+    /// The data plane's port slots; the last one stands for packets of no port.
+    static let ports = 511
+    static let receiveQueues = 64
+    /// From what IPv4 demands of a link to what fits into one packet buffer of 2,048 bytes with an Ethernet header (14), two
+    /// VLAN tags (8) and a checksum (4).
+    static let mtu = 68...2022
+    static let core = 1023
+    /// DPDK numbers its lcores up to 127; one of them is the control side.
+    static let workers = 127
+    static let memory = (64 << 20)...(1 << 40)
+    static let probe = TimeAmount.seconds(1)...TimeAmount.hours(1)
+    static let backoff = TimeAmount.seconds(1)...TimeAmount.hours(1)
+    static let packetInRate = 100_000_000
+    static let flows = 16_777_216
+    static let connections = 1024
+    /// OpenFlow's length field has 16 bits.
+    static let message = 1024...65_535
+}

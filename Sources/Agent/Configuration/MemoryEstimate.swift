@@ -1,0 +1,81 @@
+// How much memory a configuration needs, and how `memory.size` is divided: what `ringway check` prints, and what the packet
+// pool and the tables are made by. The constants follow from the data plane's; they are all here.
+
+/// What the data plane needs of `memory.size`, and gets.
+package struct MemoryEstimate: Equatable, Sendable {
+    /// Packet buffers that the ports and workers need.
+    package var packetBuffers: Int
+    /// Packet buffers of the pool: those, and at least two fifths of the memory, for ports that come later.
+    package var poolBuffers: Int
+    /// Rings, device state and what DPDK takes for itself.
+    package var otherBytes: Int
+    /// Tables with `openflow.flow_limit` entries, on every worker.
+    package var tableBytes: Int
+    /// What tables may take: all that the pool and the rest leave.
+    package var tableLimit: Int
+    /// Flow entries that fit there; at most `openflow.flow_limit`.
+    package var flowEntries: Int
+
+    package var packetBytes: Int { packetBuffers * Self.bytesPerBuffer }
+    /// Less than this, and the agent does not start.
+    package var atLeast: Int { packetBytes + otherBytes + Self.smallestTables }
+    /// With this, `openflow.flow_limit` entries fit.
+    package var inAll: Int { max(packetBytes + otherBytes + tableBytes, (otherBytes + tableBytes) / 3 * 5) }
+
+    /// Bytes of one packet buffer: 128 of mbuf, 128 of headroom, 2,048 of packet, and the mempool's header.
+    static let bytesPerBuffer = 2432
+    static let receiveDescriptors = 1024
+    static let transmitDescriptors = 1024
+    /// A burst gathered for a port.
+    static let burst = 32
+    /// Buffers in the hands of one worker: its mempool cache of 256 may grow to half as much again, a burst received, and packet-ins
+    /// on their way to the control side.
+    static let buffersPerWorker = 384 + 32 + 1024
+    /// DPDK's own structures.
+    static let fixedBytes = 16 << 20
+    /// Rings, scratch space and counters of one worker; of one queue.
+    static let bytesPerWorker = 1 << 20
+    static let bytesPerQueue = 64 << 10
+    /// A flow entry on one worker: a record of one or two cache lines, its place in a hash table that is at most half full, its actions.
+    static let bytesPerFlowEntry = 320
+    /// Tables have at least this, or the agent does not start.
+    static let smallestTables = 16 << 20
+}
+
+extension Configuration {
+    /// What this configuration needs, with as many queues at each port as it may have: a device may offer fewer.
+    ///
+    /// With `R` receive queues of all ports, `W` workers and `P` ports, each with a transmit queue for every worker:
+    ///
+    ///     buffers  = R × 1,024 + P × W × (1,024 + 32) + W × 1,440
+    ///     packets  = buffers × 2,432
+    ///     other    = 16 MiB + W × 1 MiB + (R + P × W) × 64 KiB
+    ///     tables   = flow_limit × W × 320, and 16 MiB at least
+    ///     at least = packets + other + 16 MiB
+    ///     in all   = the larger of packets + other + tables and (other + tables) × 5/3
+    package var memoryNeeded: MemoryEstimate {
+        let workers = self.workers.cores.count
+        let receiveQueues = ports.reduce(0) { $0 + ($1.queues ?? workers) }
+        let transmitQueues = ports.count * workers
+        let buffers =
+            receiveQueues * MemoryEstimate.receiveDescriptors
+            + transmitQueues * (MemoryEstimate.transmitDescriptors + MemoryEstimate.burst)
+            + workers * MemoryEstimate.buffersPerWorker
+        let other =
+            MemoryEstimate.fixedBytes + workers * MemoryEstimate.bytesPerWorker
+            + (receiveQueues + transmitQueues) * MemoryEstimate.bytesPerQueue
+        let bytesPerEntry = max(1, workers * MemoryEstimate.bytesPerFlowEntry)
+        // Spare buffers leave room for the rest.
+        let spare = min(memory.size / 5 * 2, memory.size - other - MemoryEstimate.smallestTables)
+        let pool = max(buffers, spare / MemoryEstimate.bytesPerBuffer)
+        let tableLimit = max(MemoryEstimate.smallestTables, memory.size - other - pool * MemoryEstimate.bytesPerBuffer)
+        return MemoryEstimate(
+            packetBuffers: buffers,
+            poolBuffers: pool,
+            otherBytes: other,
+            tableBytes: max(MemoryEstimate.smallestTables, openflow.flowLimit * bytesPerEntry),
+            tableLimit: tableLimit,
+            flowEntries: min(openflow.flowLimit, tableLimit / bytesPerEntry)
+        )
+    }
+}

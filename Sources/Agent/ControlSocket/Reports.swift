@@ -1,0 +1,220 @@
+// What `show` tells, and what metrics are made of: plain values with the numbers of one moment, so that both say the same.
+// On the control socket the names are in snake case: `receivePackets` is "receive_packets".
+
+/// `show ports`: one port, with its counters as in OFPMP_PORT_STATS.
+package struct PortReport: Codable, Hashable, Sendable {
+    /// The OpenFlow port number.
+    package var number: UInt32
+    package var name: String
+    /// DPDK devargs.
+    package var device: String
+    /// `02:00:00:00:00:01`
+    package var hardwareAddress: String
+    package var linkUp: Bool
+    /// In Mbit/s; nil: the device does not know.
+    package var linkSpeed: UInt32?
+    package var receivePackets: UInt64
+    package var receiveBytes: UInt64
+    package var transmitPackets: UInt64
+    package var transmitBytes: UInt64
+    /// Packets that the device lost before a worker saw them.
+    package var receiveDropped: UInt64
+    /// Packets meant for this port that were dropped: its queue was full.
+    package var transmitDropped: UInt64
+    package var receiveErrors: UInt64
+    package var transmitErrors: UInt64
+    package var receiveQueues: [Queue]
+    package var transmitQueues: Int
+    /// The core of the worker that sends for all others; nil: each worker has a transmit queue of its own.
+    package var transmitCore: Int?
+
+    /// A receive queue and the core whose worker polls it.
+    package struct Queue: Codable, Hashable, Sendable {
+        package var queue: Int
+        package var core: Int
+
+        package init(queue: Int, core: Int) { (self.queue, self.core) = (queue, core) }
+    }
+
+    package init(number: UInt32, name: String, device: String) {
+        (self.number, self.name, self.device, hardwareAddress) = (number, name, device, "00:00:00:00:00:00")
+        (linkUp, receivePackets, receiveBytes, transmitPackets, transmitBytes) = (false, 0, 0, 0, 0)
+        (receiveDropped, transmitDropped, receiveErrors, transmitErrors) = (0, 0, 0, 0)
+        (receiveQueues, transmitQueues) = ([], 0)
+    }
+}
+
+/// `show tables`: one flow table, with its counters as in OFPMP_TABLE.
+package struct TableReport: Codable, Hashable, Sendable {
+    /// 0 to 253.
+    package var table: UInt8
+    package var activeEntries: Int
+    package var lookups: UInt64
+    package var matches: UInt64
+    /// The form of lookup on each worker.
+    package var forms: [Form]
+
+    /// How one worker looks the table up: constant, direct_index, linear, hash, tuple_space.
+    package struct Form: Codable, Hashable, Sendable {
+        package var core: Int
+        package var form: String
+
+        package init(core: Int, form: String) { (self.core, self.form) = (core, form) }
+    }
+
+    package init(table: UInt8, activeEntries: Int, lookups: UInt64, matches: UInt64, forms: [Form]) {
+        (self.table, self.activeEntries, self.lookups, self.matches, self.forms) = (
+            table, activeEntries, lookups, matches, forms
+        )
+    }
+
+    /// The workers' form; where they differ, each that there is.
+    package var formText: String {
+        var names: [String] = []
+        for form in forms where !names.contains(form.form) { names.append(form.form) }
+        return names.joined(separator: "+")
+    }
+}
+
+/// `show workers`: one polling core.
+package struct WorkerReport: Codable, Hashable, Sendable {
+    /// Counted from 0, in the order of `workers.cores`.
+    package var worker: Int
+    package var core: Int
+    /// Packets received from ports.
+    package var packets: UInt64
+    /// Polls that found packets.
+    package var bursts: UInt64
+    /// Polls that found none.
+    package var emptyPolls: UInt64
+    /// Packets that came by packet-out.
+    package var injected: UInt64 = 0
+    /// Copies made of packets that left more than once.
+    package var copies: UInt64 = 0
+    /// Packets handed to the control side as packet-ins, whether a controller took them or not.
+    package var packetIns: UInt64 = 0
+    /// The part of its time that it spent on packets and changes, 0 to 1, since the last report of it (at first: since its start).
+    package var busyRatio: Double
+    /// Cycles of the time stamp counter for each packet, over the same time; nil: there were no packets.
+    package var cyclesPerPacket: Double?
+    package var receiveQueues: [Queue]
+
+    /// A receive queue that it polls.
+    package struct Queue: Codable, Hashable, Sendable {
+        /// The port's name.
+        package var port: String
+        package var queue: Int
+
+        package init(port: String, queue: Int) { (self.port, self.queue) = (port, queue) }
+    }
+
+    package init(worker: Int, core: Int) {
+        (self.worker, self.core, packets, bursts, emptyPolls, busyRatio, receiveQueues) = (worker, core, 0, 0, 0, 0, [])
+    }
+}
+
+/// `show channels`: one OpenFlow connection, or a controller that is not connected.
+package struct ChannelReport: Codable, Hashable, Sendable {
+    /// What the configuration calls it: the controller's address, or that of the listener it came in by (`tcp:127.0.0.1:6653`,
+    /// `ptcp:6654:127.0.0.1`, `punix:/run/ringway/ringway.mgmt`).
+    package var endpoint: String
+    /// The other side's address; as `endpoint` for controllers, `unix` for a peer on a Unix socket.
+    package var peer: String
+    /// equal, master, slave.
+    package var role: String
+    /// connecting, negotiating, active, backoff.
+    package var state: String
+    /// Seconds since the state was entered.
+    package var seconds: Int
+    /// Why it was last lost; nil: never.
+    package var lastError: String?
+    package var messages: [MessageCount]
+
+    /// Messages of one type, in one direction.
+    package struct MessageCount: Codable, Hashable, Sendable {
+        /// receive, transmit.
+        package var direction: Direction
+        /// As the specification has it, in lower case: flow_mod, barrier_request, …
+        package var type: String
+        package var count: UInt64
+
+        package init(direction: Direction, type: String, count: UInt64) {
+            (self.direction, self.type, self.count) = (direction, type, count)
+        }
+    }
+
+    /// Seen from the agent.
+    package enum Direction: String, Codable, Hashable, Sendable, CaseIterable {
+        case receive, transmit
+    }
+
+    package init(endpoint: String, peer: String, role: String, state: String) {
+        (self.endpoint, self.peer, self.role, self.state, seconds, messages) = (endpoint, peer, role, state, 0, [])
+    }
+
+    /// Whether OpenFlow messages go back and forth.
+    package var isConnected: Bool { state == "active" }
+}
+
+/// `show drops`: packets dropped at one port for one reason.
+package struct DropReport: Codable, Hashable, Sendable {
+    /// table_miss, transmit_full, …: docs/metrics.md explains each.
+    package var reason: String
+    /// The port where they came in, or, for those of a destination that took no more, where they should have gone out; nil: none.
+    package var port: UInt32?
+    package var packets: UInt64
+
+    package init(reason: String, port: UInt32?, packets: UInt64) {
+        (self.reason, self.port, self.packets) = (reason, port, packets)
+    }
+}
+
+/// `trace`: what would happen to a packet, by the compiled tables and by the switch model.
+package struct TraceReport: Codable, Hashable, Sendable {
+    /// The packet as it was understood.
+    package var flow: String
+    package var compiled: Path
+    package var model: Path
+    /// Whether both send the same frames to the same places. If not, it is a mistake in the agent.
+    package var agree: Bool
+
+    /// One way through the tables.
+    package struct Path: Codable, Hashable, Sendable {
+        /// Line by line: tables, the rules found there, actions, drops.
+        package var steps: [String]
+        package var outputs: [Output]
+
+        package init(steps: [String], outputs: [Output]) { (self.steps, self.outputs) = (steps, outputs) }
+    }
+
+    /// One copy of the packet that leaves.
+    package struct Output: Codable, Hashable, Sendable {
+        /// `port 2 (out)`, `controller (no_match)`.
+        package var destination: String
+        /// The frame in hexadecimal digits.
+        package var frame: String
+
+        package init(destination: String, frame: String) { (self.destination, self.frame) = (destination, frame) }
+    }
+
+    package init(flow: String, compiled: Path, model: Path, agree: Bool) {
+        (self.flow, self.compiled, self.model, self.agree) = (flow, compiled, model, agree)
+    }
+}
+
+/// `reload`: what changed, a line for each.
+package struct ReloadReport: Codable, Hashable, Sendable {
+    /// `port 3 (out) added`; empty: the file says what is in force already.
+    package var changes: [String]
+
+    package init(changes: [String]) { self.changes = changes }
+}
+
+/// `version`.
+package struct VersionReport: Codable, Hashable, Sendable {
+    package var version: String
+    /// The process of the agent.
+    package var pid: Int32
+
+    package init(version: String, pid: Int32) { (self.version, self.pid) = (version, pid) }
+}

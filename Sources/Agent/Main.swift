@@ -1,0 +1,6 @@
+// Where the process begins.
+
+@main
+enum Main {
+    static func main() async { await RingwayCommand.main() }
+}

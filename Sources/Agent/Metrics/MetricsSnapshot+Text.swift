@@ -1,0 +1,136 @@
+// The series: names, labels and where each number comes from. docs/metrics.md has a row for each, which a test compares.
+
+extension MetricsSnapshot {
+    /// The body of `GET /metrics`.
+    package var prometheusText: String {
+        var text = PrometheusText()
+        writePorts(&text)
+        writeDrops(&text)
+        writeTables(&text)
+        writeWorkers(&text)
+        writeChannels(&text)
+        text.family("ringway_build_info", .gauge, "Always 1; the label has the agent's version.")
+        text.series([("version", version)], UInt64(1))
+        text.family("ringway_start_time_seconds", .gauge, "When the agent started, in seconds since 1970.")
+        text.series([], startTime)
+        return text.text
+    }
+
+    private func writePorts(_ text: inout PrometheusText) {
+        func family(_ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: (PortReport) -> UInt64?) {
+            text.family("ringway_port_\(name)", kind, help)
+            for port in ports {
+                if let value = value(port) { text.series([("port", "\(port.number)"), ("name", port.name)], value) }
+            }
+        }
+        family("receive_packets_total", .counter, "Packets received.", \.receivePackets)
+        family("receive_bytes_total", .counter, "Bytes received.", \.receiveBytes)
+        family("transmit_packets_total", .counter, "Packets sent.", \.transmitPackets)
+        family("transmit_bytes_total", .counter, "Bytes sent.", \.transmitBytes)
+        family(
+            "receive_dropped_total",
+            .counter,
+            "Packets that the device lost before a worker saw them.",
+            \.receiveDropped
+        )
+        family("transmit_dropped_total", .counter, "Packets that the port's queue had no room for.", \.transmitDropped)
+        family(
+            "receive_errors_total",
+            .counter,
+            "Packets received damaged, as the device counts them.",
+            \.receiveErrors
+        )
+        family("transmit_errors_total", .counter, "Packets that the device failed to send.", \.transmitErrors)
+        family("up", .gauge, "Whether the port's link is up.") { $0.linkUp ? 1 : 0 }
+        family("speed_bytes_per_second", .gauge, "The link's speed, where the device knows it.") { port in
+            port.linkSpeed.map { UInt64($0) * 125_000 }
+        }
+    }
+
+    private func writeDrops(_ text: inout PrometheusText) {
+        text.family("ringway_drops_total", .counter, "Packets dropped by the switch, by reason and port.")
+        for drop in drops {
+            text.series([("reason", drop.reason), ("port", drop.port.map(String.init) ?? "")], drop.packets)
+        }
+    }
+
+    private func writeTables(_ text: inout PrometheusText) {
+        text.family("ringway_table_lookups_total", .counter, "Packets looked up in the table.")
+        for table in tables { text.series([("table", "\(table.table)")], table.lookups) }
+        text.family("ringway_table_matches_total", .counter, "Packets that matched an entry of the table.")
+        for table in tables { text.series([("table", "\(table.table)")], table.matches) }
+        text.family(
+            "ringway_table_entries",
+            .gauge,
+            "Flow entries in the table, with the form of lookup chosen for them."
+        )
+        for table in tables {
+            text.series([("table", "\(table.table)"), ("form", table.formText)], UInt64(max(0, table.activeEntries)))
+        }
+    }
+
+    private func writeWorkers(_ text: inout PrometheusText) {
+        func family(_ name: String, _ help: String, _ value: (WorkerReport) -> UInt64) {
+            text.family("ringway_worker_\(name)", .counter, help)
+            for worker in workers { text.series(worker.labels, value(worker)) }
+        }
+        family("packets_total", "Packets that the worker received from ports.", \.packets)
+        family("bursts_total", "Polls that found packets.", \.bursts)
+        family("empty_polls_total", "Polls that found none.", \.emptyPolls)
+        text.family(
+            "ringway_worker_busy_ratio",
+            .gauge,
+            "The part of its time that the worker spent on packets and changes, 0 to 1."
+        )
+        for worker in workers { text.series(worker.labels, worker.busyRatio) }
+        text.family(
+            "ringway_worker_cycles_per_packet",
+            .gauge,
+            "Cycles of the time stamp counter that the worker spent on each packet."
+        )
+        for worker in workers {
+            if let cycles = worker.cyclesPerPacket { text.series(worker.labels, cycles) }
+        }
+    }
+
+    private func writeChannels(_ text: inout PrometheusText) {
+        text.family("ringway_channel_connected", .gauge, "OpenFlow connections of the peer in this role.")
+        for peer in connectedChannels { text.series([("peer", peer.endpoint), ("role", peer.role)], peer.count) }
+        text.family("ringway_channel_messages_total", .counter, "OpenFlow messages, by peer, direction and type.")
+        for endpoint in messages {
+            for message in endpoint.messages {
+                text.series(
+                    [("peer", endpoint.endpoint), ("direction", message.direction.rawValue), ("type", message.type)],
+                    message.count
+                )
+            }
+        }
+        text.family("ringway_packet_in_total", .counter, "Packet-ins sent to controllers, by reason.")
+        for (reason, count) in packetIns.sorted(by: { $0.key < $1.key }) { text.series([("reason", reason)], count) }
+        text.family("ringway_packet_in_dropped_total", .counter, "Packet-ins dropped because there were too many.")
+        text.series([], packetInsDropped)
+        text.family("ringway_flow_mods_total", .counter, "Flow-mods accepted, by command.")
+        for (command, count) in flowMods.sorted(by: { $0.key < $1.key }) { text.series([("command", command)], count) }
+        text.family("ringway_barrier_seconds", .histogram, "From a barrier request to its reply.")
+        text.series([], barriers)
+    }
+
+    /// How many connections each endpoint has in each role, in the order of `channels`. One that is not connected counts 0, so that
+    /// a controller that is lost shows.
+    private var connectedChannels: [(endpoint: String, role: String, count: UInt64)] {
+        var peers: [(endpoint: String, role: String, count: UInt64)] = []
+        for channel in channels {
+            let connected: UInt64 = channel.isConnected ? 1 : 0
+            if let index = peers.firstIndex(where: { $0.endpoint == channel.endpoint && $0.role == channel.role }) {
+                peers[index].count += connected
+            } else {
+                peers.append((channel.endpoint, channel.role, connected))
+            }
+        }
+        return peers
+    }
+}
+
+extension WorkerReport {
+    fileprivate var labels: [(String, String)] { [("worker", "\(worker)"), ("core", "\(core)")] }
+}

@@ -1,0 +1,85 @@
+// What the reference pipeline reports: where a packet went, and how it came to that.
+
+import OpenFlow
+
+/// One copy of a packet that left the pipeline.
+package struct PipelineOutput: Hashable, Sendable {
+    /// Where it went.
+    package enum Destination: Hashable, Sendable {
+        /// A port of the switch.
+        case port(PortNumber)
+        /// The controllers, as a packet-in: why, from which table, by whose cookie (all ones: no flow entry, a
+        /// packet-out), with which metadata, and how many bytes of it at most.
+        case controller(PacketInReason, tableID: UInt8, cookie: UInt64, metadata: UInt64, maxLength: UInt16)
+    }
+
+    package var destination: Destination
+    /// The Ethernet frame, not padded.
+    package var frame: [UInt8]
+
+    package init(destination: Destination, frame: [UInt8]) {
+        self.destination = destination
+        self.frame = frame
+    }
+
+    /// A packet-in that an entry caused; nil: a packet-out, which has no table and no cookie.
+    init(packetIn reason: PacketInReason, by entry: FlowEntry?, metadata: UInt64, maxLength: UInt16, frame: [UInt8]) {
+        let (tableID, cookie) = (entry?.tableID ?? 0, entry?.cookie ?? .max)
+        destination = .controller(reason, tableID: tableID, cookie: cookie, metadata: metadata, maxLength: maxLength)
+        self.frame = frame
+    }
+}
+
+/// One thing that happened to a packet.
+package enum PipelineStep {
+    /// It was looked up in a table, and this entry was found.
+    case table(UInt8, FlowEntry?)
+    /// An action was executed on it.
+    case action(Action)
+    /// Its action set was executed, which the actions that follow are.
+    case actionSet([Action])
+    /// It, or one copy of it, was dropped.
+    case drop(DropReason)
+
+    /// Why a packet, or one copy of it, went nowhere.
+    package enum DropReason: Hashable, Sendable {
+        /// Fewer than 14 bytes.
+        case notEthernet
+        /// A fragment, under OFPC_FRAG_DROP.
+        case fragment
+        /// No entry in the table, not even one for a table miss.
+        case noMatch
+        /// No action sent it anywhere.
+        case noOutput
+        /// Output to the port that it came in by.
+        case ingressPort
+        /// Output to a port that the switch does not have.
+        case noSuchPort(PortNumber)
+    }
+}
+
+extension PipelineStep: CustomStringConvertible {
+    /// One line of `ringway trace`, indented below its table.
+    package var description: String {
+        switch self {
+        case .table(let id, let entry?): "table \(id): \(entry)"
+        case .table(let id, nil): "table \(id): no match"
+        case .action(let action): "    \(action)"
+        case .actionSet(let actions): "action set: " + actions.map(String.init(describing:)).joined(separator: ",")
+        case .drop(let reason): "    drop: \(reason)"
+        }
+    }
+}
+
+extension PipelineStep.DropReason: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .notEthernet: "fewer than 14 bytes are no Ethernet frame"
+        case .fragment: "IP fragments are dropped"
+        case .noMatch: "no table-miss entry"
+        case .noOutput: "no output"
+        case .ingressPort: "output to the ingress port, which IN_PORT is for"
+        case .noSuchPort(let port): "there is no port \(port)"
+        }
+    }
+}

@@ -1,0 +1,149 @@
+// OpenFlow 1.3.5 §5 over the switch model, as literally as code can be: the oracle of the tests, half of `ringway trace`.
+// Nothing here is fast. PacketFields reads a frame, PacketEdit changes it, ActionSet keeps what waits for the end.
+
+import OpenFlow
+
+/// What the switch does with one packet, by its flow entries and nothing else.
+package struct ReferencePipeline {
+    /// What left, in order.
+    package private(set) var outputs: [PipelineOutput] = []
+    /// What happened, in order.
+    package private(set) var steps: [PipelineStep] = []
+
+    private let model: SwitchModel
+    private let inPort: PortNumber
+    private var frame: [UInt8]
+    private var metadata: UInt64 = 0
+    private var actionSet = ActionSet()
+    /// The entry that matched last, which a packet-in names.
+    private var rule: FlowEntry?
+    private var packetInReason = PacketInReason.action
+    /// How many copies of the packet were sent somewhere, or dropped on the way there.
+    private var copies = 0
+    private var isAlive = true
+
+    /// A frame that comes in by a port.
+    package static func receive(_ frame: [UInt8], inPort: PortNumber, by model: SwitchModel) -> Self {
+        var packet = Self(model: model, inPort: inPort, frame: frame)
+        packet.runTables()
+        return packet
+    }
+
+    /// A frame that a controller sends (§7.3.7), the message being valid.
+    package static func packetOut(_ frame: [UInt8], inPort: PortNumber, actions: [Action], by model: SwitchModel)
+        -> Self
+    {
+        var packet = Self(model: model, inPort: inPort, frame: frame)
+        packet.execute(actions)
+        packet.finish()
+        return packet
+    }
+
+    /// §5.1: from table to table, and the action set at the end.
+    private mutating func runTables() {
+        guard let fields = PacketFields(frame) else { return drop(.notEthernet) }
+        if fields.isFragment && model.config.fragmentHandling == .drop { return drop(.fragment) }
+        var tableID: UInt8? = 0
+        while let id = tableID {
+            rule = lookUp(in: id)
+            steps.append(.table(id, rule))
+            guard let rule else { return drop(.noMatch) }
+            tableID = execute(rule)
+            guard isAlive else { return }
+        }
+        let actions = actionSet.inOrder
+        if !actions.isEmpty { steps.append(.actionSet(actions)) }
+        packetInReason = actionSet.packetInReason
+        execute(actions)
+        finish()
+    }
+
+    /// §5.10: without an output the packet is dropped.
+    private mutating func finish() {
+        if isAlive && copies == 0 { drop(.noOutput) }
+    }
+
+    /// §5.3: of the entries that the packet fits, the one with the highest priority. Which of several is not defined.
+    private func lookUp(in tableID: UInt8) -> FlowEntry? {
+        var fields = PacketFields(frame)?.values ?? [:]
+        fields[.inPort] = UInt128(inPort.rawValue)
+        fields[.metadata] = UInt128(metadata)
+        return model.tables[Int(tableID)].entries
+            .filter {
+                $0.normalizedMatch.fields.allSatisfy { (fields[$0.field] ?? 0) & $0.significantMask == $0.value }
+            }
+            .max { $0.priority < $1.priority }
+    }
+
+    /// §5.9: in the order of the specification, whatever their order in the entry. Returns the table to go to.
+    private mutating func execute(_ rule: FlowEntry) -> UInt8? {
+        packetInReason = rule.packetInReason
+        for case .applyActions(let actions) in rule.instructions { execute(actions) }
+        for case .clearActions in rule.instructions { actionSet.clear() }
+        for case .writeActions(let actions) in rule.instructions { actionSet.write(actions, of: rule) }
+        for case .writeMetadata(let value, let mask) in rule.instructions { metadata = metadata & ~mask | value & mask }
+        for case .gotoTable(let id) in rule.instructions { return id }
+        return nil
+    }
+
+    /// §5.12: one after the other, until one ends the packet.
+    private mutating func execute(_ actions: [Action]) {
+        for action in actions where isAlive {
+            steps.append(.action(action))
+            switch action {
+            case .output(let port, let maxLength): output(to: port, maxLength: maxLength)
+            case .pushVLAN(let etherType): frame.pushVLAN(etherType)
+            case .popVLAN: frame.popVLAN()
+            case .setNWTTL(let ttl): frame.setTTL(ttl)
+            case .decNWTTL: decrementTTL()
+            case .setField(let field, let value): frame.set(field, to: value)
+            default: preconditionFailure("validation lets through only SwitchCapabilities.actions, not \(action)")
+            }
+        }
+    }
+
+    /// A TTL that may not go lower ends the packet, and the controllers hear of it.
+    private mutating func decrementTTL() {
+        guard let ttl = frame.ttl else { return }
+        if ttl > 1 { return frame.setTTL(ttl - 1) }
+        sendToController(.invalidTTL, maxLength: ControllerMaxLength.noBuffer)
+        isAlive = false
+    }
+
+    /// §4.5: a port of the switch, or a reserved one.
+    private mutating func output(to port: PortNumber, maxLength: UInt16) {
+        switch port {
+        case .controller: sendToController(packetInReason, maxLength: maxLength)
+        case .inPort: send(to: inPort)
+        case .all: for port in model.ports.keys.sorted() where port != inPort { send(to: port) }
+        case .table: submitToTables()
+        case inPort: drop(.ingressPort)
+        default: send(to: port)
+        }
+    }
+
+    private mutating func send(to port: PortNumber) {
+        guard model.ports[port] != nil else { return drop(.noSuchPort(port)) }
+        copies += 1
+        outputs.append(PipelineOutput(destination: .port(port), frame: frame))
+    }
+
+    private mutating func sendToController(_ reason: PacketInReason, maxLength: UInt16) {
+        copies += 1
+        outputs.append(.init(packetIn: reason, by: rule, metadata: metadata, maxLength: maxLength, frame: frame))
+    }
+
+    /// OFPP_TABLE: a copy goes through the tables, the rest of the list goes on with the packet as it is.
+    private mutating func submitToTables() {
+        copies += 1
+        var copy = Self(model: model, inPort: inPort, frame: frame)
+        copy.runTables()
+        outputs += copy.outputs
+        steps += copy.steps
+    }
+
+    private mutating func drop(_ reason: PipelineStep.DropReason) {
+        copies += 1
+        steps.append(.drop(reason))
+    }
+}

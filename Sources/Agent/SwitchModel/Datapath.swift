@@ -1,0 +1,58 @@
+// What the switch model asks of whatever forwards by it. The compiler with its workers is one such thing, the reference
+// interpreter another.
+
+import NIOCore
+import OpenFlow
+
+/// A change of the flow tables.
+package enum FlowChange {
+    case add(FlowEntry)
+    /// The entry's instructions (or cookie) are new; what is compiled of its match, and its counters, stay.
+    case modify(FlowEntry)
+    case remove(FlowEntry)
+
+    /// The entry that it is about.
+    package var entry: FlowEntry {
+        switch self {
+        case .add(let entry), .modify(let entry), .remove(let entry): entry
+        }
+    }
+}
+
+/// What has gone through one flow entry since it was added.
+package struct FlowCounters: Hashable, Sendable {
+    package var packets: UInt64
+    package var bytes: UInt64
+    /// When a packet last hit; nil: never.
+    package var lastUsed: NIODeadline?
+
+    package init(packets: UInt64 = 0, bytes: UInt64 = 0, lastUsed: NIODeadline? = nil) {
+        self.packets = packets
+        self.bytes = bytes
+        self.lastUsed = lastUsed
+    }
+}
+
+/// The forwarding side, called on the model's event loop only.
+package protocol Datapath: AnyObject {
+    /// Makes the changes take effect, in order, all or nothing. Returns before the workers forward by them.
+    ///
+    /// Throws `FLOW_MOD_FAILED/TABLE_FULL` when memory does not suffice; then nothing has changed.
+    func apply(_ changes: [FlowChange]) throws(OpenFlowError)
+
+    /// Runs `body` when every worker forwards by everything applied before this call: at once, if so already.
+    func whenApplied(_ body: @escaping () -> Void)
+
+    /// The counters of an entry. Those of a removed one are final when its removal's `whenApplied` runs, and valid
+    /// until that has returned.
+    func counters(of flow: FlowEntry) -> FlowCounters
+
+    /// Packets looked up in the table, and those of them that hit an entry.
+    func counters(ofTable tableID: UInt8) -> (lookups: UInt64, matches: UInt64)
+
+    /// The port's counters; nil: no such port. The model fills in the duration.
+    func counters(ofPort port: PortNumber) -> PortStatistics?
+
+    /// Sends a packet through the actions, which the model has validated.
+    func packetOut(inPort: PortNumber, actions: [Action], data: ByteBuffer) throws(OpenFlowError)
+}

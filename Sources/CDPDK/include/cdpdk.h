@@ -1,0 +1,114 @@
+// The whole foreign surface of DPDK: its headers, and accessors for what Swift cannot import: records aligned beyond
+// 16 bytes (rte_mbuf arrives as an opaque pointer), function-like macros, thread-local rte_errno, memory orders.
+// An accessor is one line and inlines to an instruction or a few; what sleeps or wakes is out of line in cdpdk.c.
+#ifndef CDPDK_H
+#define CDPDK_H
+
+#include <rte_config.h>
+
+#include <immintrin.h>
+#include <rte_bus_vdev.h>
+#include <rte_cycles.h>
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_pause.h>
+#include <rte_prefetch.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// Packet buffers (rte_mbuf.h)
+
+static inline uint8_t *_Nonnull cdpdk_mbuf_data(const struct rte_mbuf *_Nonnull m) { return rte_pktmbuf_mtod(m, uint8_t *); }
+/// Bytes in the first segment: what may be read through cdpdk_mbuf_data.
+static inline uint32_t cdpdk_mbuf_data_length(const struct rte_mbuf *_Nonnull m) { return m->data_len; }
+/// Bytes of the whole packet.
+static inline uint32_t cdpdk_mbuf_packet_length(const struct rte_mbuf *_Nonnull m) { return m->pkt_len; }
+static inline bool cdpdk_mbuf_vlan_stripped(const struct rte_mbuf *_Nonnull m)
+{
+	return (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
+}
+static inline uint16_t cdpdk_mbuf_vlan_tci(const struct rte_mbuf *_Nonnull m) { return m->vlan_tci; }
+static inline void cdpdk_mbuf_clear_flags(struct rte_mbuf *_Nonnull m) { m->ol_flags = 0; }
+/// Makes room for `n` bytes before the packet; null if there is no headroom.
+static inline uint8_t *_Nullable cdpdk_mbuf_prepend(struct rte_mbuf *_Nonnull m, uint16_t n)
+{
+	return (uint8_t *)rte_pktmbuf_prepend(m, n);
+}
+/// Removes `n` bytes from the front; null if the first segment is shorter.
+static inline uint8_t *_Nullable cdpdk_mbuf_remove(struct rte_mbuf *_Nonnull m, uint16_t n)
+{
+	return (uint8_t *)rte_pktmbuf_adj(m, n);
+}
+/// Adds `n` bytes at the end; null if there is no tailroom.
+static inline uint8_t *_Nullable cdpdk_mbuf_append(struct rte_mbuf *_Nonnull m, uint16_t n)
+{
+	return (uint8_t *)rte_pktmbuf_append(m, n);
+}
+static inline struct rte_mbuf *_Nullable cdpdk_mbuf_copy(const struct rte_mbuf *_Nonnull m, struct rte_mempool *_Nonnull pool)
+{
+	return rte_pktmbuf_copy(m, pool, 0, UINT32_MAX);
+}
+static inline struct rte_mbuf *_Nullable cdpdk_mbuf_allocate(struct rte_mempool *_Nonnull pool) { return rte_pktmbuf_alloc(pool); }
+static inline void cdpdk_mbuf_free(struct rte_mbuf *_Nonnull m) { rte_pktmbuf_free(m); }
+static inline void cdpdk_mbuf_free_burst(struct rte_mbuf *_Nullable *_Nonnull m, uint32_t n) { rte_pktmbuf_free_bulk(m, n); }
+static inline const void *_Nonnull cdpdk_mbuf_read(
+	const struct rte_mbuf *_Nonnull m, uint32_t offset, uint32_t length, void *_Nonnull buffer)
+{
+	return rte_pktmbuf_read(m, offset, length, buffer);
+}
+
+// Devices (rte_ethdev.h)
+
+static inline uint16_t cdpdk_receive(uint16_t port, uint16_t queue, struct rte_mbuf *_Nullable *_Nonnull m, uint16_t n)
+{
+	return rte_eth_rx_burst(port, queue, m, n);
+}
+static inline uint16_t cdpdk_transmit(uint16_t port, uint16_t queue, struct rte_mbuf *_Nullable *_Nonnull m, uint16_t n)
+{
+	return rte_eth_tx_burst(port, queue, m, n);
+}
+static inline int cdpdk_errno(void) { return rte_errno; }
+static inline uint64_t cdpdk_rss_any(void) { return RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP; }
+/// Sets the offload that the drivers of NICs take as a promise that mbufs come from one pool and are not shared.
+static inline uint64_t cdpdk_fast_free(void) { return RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE; }
+
+// The processor
+
+static inline uint64_t cdpdk_tsc(void) { return rte_rdtsc(); }
+static inline void cdpdk_pause(void) { rte_pause(); }
+static inline void cdpdk_prefetch(const void *_Nonnull p) { rte_prefetch0(p); }
+static inline uint32_t cdpdk_crc32c(uint32_t seed, uint64_t word) { return (uint32_t)_mm_crc32_u64(seed, word); }
+/// True if this processor has what the code was compiled for (x86-64-v3).
+bool cdpdk_processor_suffices(void);
+
+// Words that two threads share. One side writes each; `publish` orders what was written before, `observe` what is read after.
+
+static inline uint64_t cdpdk_observe(const uint64_t *_Nonnull p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline void cdpdk_publish(uint64_t *_Nonnull p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline uint64_t cdpdk_load(const uint64_t *_Nonnull p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline void cdpdk_store(uint64_t *_Nonnull p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+
+// Sleeping and waking, out of line: the one place where a worker makes system calls of its own.
+
+/// Sleeps until `wake` is called on `word`, `*unless` differs from `seen`, or `nanoseconds` have passed.
+void cdpdk_sleep(uint32_t *_Nonnull word, const uint64_t *_Nonnull unless, uint64_t seen, uint32_t nanoseconds);
+/// Wakes the thread that sleeps on `word`, if one does. Orders what was published before against its last look.
+void cdpdk_wake(uint32_t *_Nonnull word);
+/// Writes a byte into the pipe `fd` if the other side has armed `word`; disarms it. Orders like cdpdk_wake.
+void cdpdk_notify(uint32_t *_Nonnull word, int fd);
+/// Arms `word` for one cdpdk_notify, with the fence that the handshake needs: look once more at what you wait for.
+void cdpdk_arm(uint32_t *_Nonnull word);
+/// A pipe whose ends do not block and are closed on exec; -1 with errno if there is none. (glibc's pipe2 needs _GNU_SOURCE.)
+int cdpdk_pipe(int fds[_Nonnull 2]);
+/// Makes the calling thread's short sleeps exact (the kernel's default is 50 µs more than asked for).
+void cdpdk_exact_timers(void);
+
+#endif

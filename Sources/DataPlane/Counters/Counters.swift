@@ -1,0 +1,75 @@
+// What a worker counts. Counters lie next to what they count, are written with plain stores by their worker alone, and are
+// added up over the workers when somebody asks.
+//
+// No packet vanishes. At any quiet moment:
+//   received + injected + copies = transmitted + to the controller + dropped (by reason) + in flight
+
+/// Why a packet was dropped; the names are those of `ringway_drops_total{reason}` and `ringway show drops`.
+package enum DropReason: Int, CaseIterable, Sendable {
+    /// No entry of the table matched, not even a table-miss entry (OpenFlow 1.3.5 §5.4).
+    case tableMiss
+    /// The rules output it nowhere: an empty action set, a list without an output.
+    case noOutput
+    /// Output to the port it came in by, without saying IN_PORT.
+    case outputToIngress
+    /// Output to a port number that no port has.
+    case noSuchPort
+    /// The device took no more packets.
+    case transmitFull
+    /// The worker that owns the device's transmit queue was too far behind.
+    case handoverFull
+    /// Too many packet-ins were waiting.
+    case packetInFull
+    /// No buffer for a copy, or no room for a tag.
+    case noBuffer
+    /// Shorter than an Ethernet header.
+    case runt
+    /// A fragment, while OFPC_FRAG_DROP is set.
+    case fragment
+
+    package var name: String {
+        switch self {
+        case .tableMiss: "table_miss"
+        case .noOutput: "no_output"
+        case .outputToIngress: "output_to_ingress"
+        case .noSuchPort: "no_such_port"
+        case .transmitFull: "transmit_full"
+        case .handoverFull: "handover_full"
+        case .packetInFull: "packet_in_full"
+        case .noBuffer: "no_buffer"
+        case .runt: "runt"
+        case .fragment: "fragment"
+        }
+    }
+}
+
+/// One worker's counters of one port slot. Drops count at the port where the packet came in, but for those of a full or
+/// missing destination, which count at the port where it should have gone out.
+package struct PortCounters {
+    package var receivedPackets: UInt64 = 0
+    package var receivedBytes: UInt64 = 0
+    package var transmittedPackets: UInt64 = 0
+    package var transmittedBytes: UInt64 = 0
+    package var drops = InlineArray<16, UInt64>(repeating: 0)
+
+    package init() {}
+}
+
+/// One worker's counters of itself.
+package struct WorkerCounters {
+    /// Packets received from ports.
+    package var packets: UInt64 = 0
+    /// Bursts of at least one packet.
+    package var bursts: UInt64 = 0
+    package var polls: UInt64 = 0
+    package var emptyPolls: UInt64 = 0
+    /// Cycles of the time stamp counter spent on bursts with packets and on deltas.
+    package var busyCycles: UInt64 = 0
+    /// Packets that came by packet-out.
+    package var injected: UInt64 = 0
+    package var copies: UInt64 = 0
+    /// Packets handed to the control side, by OFPR_* reason.
+    package var packetIns = InlineArray<3, UInt64>(repeating: 0)
+    package var deltas: UInt64 = 0
+    package var sleeps: UInt64 = 0
+}

@@ -1,0 +1,265 @@
+// Does what a flow entry says with one packet: applies its actions, keeps its action set, sends it on to the next table or
+// ends its way (OpenFlow 1.3.5 §5.9 to §5.12).
+
+import CDPDK
+
+extension Worker {
+    /// Executes a flow entry's instructions in the order of §5.9.
+    @inline(never)
+    borrowing func execute(
+        _ program: UnsafePointer<ActionProgram>,
+        packet: Int,
+        table: UInt8,
+        record: FlowRecordPointer?,
+        ingress: Ingress
+    ) {
+        let header = program.pointee
+        let last = header.gotoTable == ActionProgram.noTable
+        // The last output of a packet whose way ends here takes the packet itself; the others take copies.
+        let moves =
+            last && header.writeCount == 0 && (burst.setCount[packet] == 0 || header.flags.contains(.clear))
+        guard
+            run(
+                program.applyOps,
+                Int(header.applyCount),
+                packet: packet,
+                moves: moves,
+                table: table,
+                record: record,
+                ingress: ingress
+            )
+        else { return }
+        if header.flags.contains(.clear) { burst.setCount[packet] = 0 }
+        if header.writeCount > 0 {
+            let count = Int(burst.setCount[packet])
+            burst.set[packet &* Self.tableCount &+ count] = program
+            burst.setCount[packet] = UInt8(truncatingIfNeeded: count &+ 1)
+        }
+        if header.flags.contains(.metadata) {
+            let key = burst.keyWords(packet)
+            key[FlowKey.Word.metadata] =
+                (key[FlowKey.Word.metadata] & ~header.metadataMask) | (header.metadataValue & header.metadataMask)
+        }
+        guard last else {
+            if header.flags.contains(.changesHeaders) { burst.edit(packet).reparse() }
+            burst.nextTable[packet] = header.gotoTable
+            return
+        }
+        runActionSet(packet: packet, table: table, record: record, ingress: ingress)
+    }
+
+    /// Runs a packet-out's actions on a packet that is in hand but not parsed.
+    borrowing func runActions(_ program: UnsafePointer<ActionProgram>, packet: Int, ingress: Ingress) {
+        state.pointee.now = Clock.ticks(Clock.cycles)
+        let key = burst.keyWords(packet)
+        for word in 0..<FlowKey.wordCount { key[word] = 0 }
+        key[FlowKey.Word.port] = ingress.keyWord
+        burst.copies[packet] = 0
+        burst.setCount[packet] = 0
+        burst.nextTable[packet] = ActionProgram.noTable
+        burst.edit(packet).reparse()
+        execute(program, packet: packet, table: 0, record: nil, ingress: ingress)
+    }
+
+    /// Executes the action set, merged if several tables wrote to it: of each kind of action the last one written counts.
+    @inline(__always)
+    private borrowing func runActionSet(packet: Int, table: UInt8, record: FlowRecordPointer?, ingress: Ingress) {
+        let count = Int(burst.setCount[packet])
+        let programs = burst.set + packet &* Self.tableCount
+        if count == 0 {
+            finish(packet: packet, ingress: ingress)
+        } else if count == 1 {
+            let program = programs[0].unsafelyUnwrapped
+            runSet(program.writeOps, Int(program.pointee.writeCount), packet, table, record, ingress)
+        } else {
+            runSet(mergedSet, merge(programs, count), packet, table, record, ingress)
+        }
+    }
+
+    /// Merges what several programs wrote to an action set into `mergedSet`; returns how many operations it has.
+    @inline(never)
+    private borrowing func merge(_ programs: UnsafePointer<UnsafePointer<ActionProgram>?>, _ count: Int) -> Int {
+        var places: UInt64 = 0
+        for i in 0..<count {
+            let program = programs[i].unsafelyUnwrapped
+            for j in 0..<Int(program.pointee.writeCount) {
+                let op = program.writeOps[j]
+                mergedSet[op.setPlace] = op
+                places |= 1 << UInt64(op.setPlace)
+            }
+        }
+        var used = 0
+        for place in 0..<ActionOp.setPlaces where places & (1 << UInt64(place)) != 0 {
+            mergedSet[used] = mergedSet[place]
+            used &+= 1
+        }
+        return used
+    }
+
+    /// Without an output at its end an action set drops the packet (§5.10).
+    @inline(__always)
+    private borrowing func runSet(
+        _ ops: UnsafePointer<ActionOp>,
+        _ count: Int,
+        _ packet: Int,
+        _ table: UInt8,
+        _ record: FlowRecordPointer?,
+        _ ingress: Ingress
+    ) {
+        if run(ops, count, packet: packet, moves: true, table: table, record: record, ingress: ingress) {
+            finish(packet: packet, ingress: ingress)
+        }
+    }
+
+    /// Ends the way of a packet that nothing has taken: a drop, unless it left before, as copies; then the last of these
+    /// stands for the packet itself.
+    private borrowing func finish(packet: Int, ingress: Ingress) {
+        let mbuf = burst.mbufs[packet].unsafelyUnwrapped
+        if burst.copies[packet] == 0 {
+            drop(mbuf, .noOutput, at: ingress.slot)
+        } else {
+            counters.pointee.copies &-= 1
+            free(mbuf)
+        }
+    }
+
+    /// Runs operations on a packet. False if the packet was taken: output, dropped, or sent to the controller.
+    @inline(__always)
+    private borrowing func run(
+        _ ops: UnsafePointer<ActionOp>,
+        _ count: Int,
+        packet: Int,
+        moves: Bool,
+        table: UInt8,
+        record: FlowRecordPointer?,
+        ingress: Ingress
+    ) -> Bool {
+        let edit = burst.edit(packet)
+        for i in 0..<count {
+            let takes = moves && i == count &- 1
+            switch ops[i] {
+            case .output(let slot):
+                guard let mbuf = hand(packet, takes, ingress) else { continue }
+                output(mbuf, to: Int(slot), ingress: ingress)
+            case .outputInPort:
+                guard let mbuf = hand(packet, takes, ingress) else { continue }
+                gather(mbuf, at: ingress.slot)
+            case .outputAll:
+                outputAll(packet, ingress: ingress)
+                continue
+            case .outputNowhere:
+                guard let mbuf = hand(packet, takes, ingress) else { continue }
+                drop(mbuf, .noSuchPort, at: ingress.slot)
+            case .controller(let reason):
+                guard let mbuf = hand(packet, takes, ingress) else { continue }
+                packetIn(mbuf, packet, reason: reason, table: table, record: record, ingress: ingress)
+            case .outputTable:
+                guard submit(packet, takes, ingress) else { continue }
+            case .decrementNetworkTTL:
+                guard let ttl = edit.ttl else { continue }
+                guard ttl > 1 else {
+                    packetIn(
+                        edit.mbuf,
+                        packet,
+                        reason: PacketInRecord.invalidTTL,
+                        table: table,
+                        record: record,
+                        ingress: ingress
+                    )
+                    return false
+                }
+                edit.setTTL(ttl &- 1)
+                continue
+            case .pushVLAN(let etherType):
+                guard edit.pushVLAN(etherType: etherType) else {
+                    drop(edit.mbuf, .noBuffer, at: ingress.slot)
+                    return false
+                }
+                continue
+            case let op:
+                edit.apply(op)
+                continue
+            }
+            if takes { return false }
+        }
+        return true
+    }
+
+    /// The packet itself or a copy of it; nil if there is no buffer for one.
+    @inline(__always)
+    private borrowing func hand(_ packet: Int, _ takes: Bool, _ ingress: Ingress) -> OpaquePointer? {
+        let mbuf = burst.mbufs[packet].unsafelyUnwrapped
+        if takes {
+            return mbuf
+        }
+        counters.pointee.copies &+= 1
+        burst.copies[packet] &+= 1
+        guard let copy = cdpdk_mbuf_copy(mbuf, pool) else {
+            countDrop(.noBuffer, at: ingress.slot)
+            return nil
+        }
+        return copy
+    }
+
+    /// Sends a packet-out's packet (or a copy of it, in the next place of the burst) through the tables.
+    private borrowing func submit(_ packet: Int, _ takes: Bool, _ ingress: Ingress) -> Bool {
+        guard let mbuf = hand(packet, takes, ingress) else { return false }
+        let place = takes ? packet : packet &+ 1
+        burst.mbufs[place] = mbuf
+        let key = burst.keyWords(place)
+        for word in 0..<FlowKey.wordCount { key[word] = 0 }
+        key[FlowKey.Word.port] = ingress.keyWord
+        burst.edit(place).reparse()
+        burst.copies[place] = 0
+        burst.setCount[place] = 0
+        burst.nextTable[place] = ActionProgram.noTable
+        burst.list[0] = UInt8(truncatingIfNeeded: place)
+        runTables(from: 0, 1, of: place &+ 1, ingress: ingress)
+        return true
+    }
+
+    private borrowing func outputAll(_ packet: Int, ingress: Ingress) {
+        let list = settings.pointee.floodPorts
+        let slots = (list + SlotList.slotsOffset).assumingMemoryBound(to: UInt16.self)
+        for i in 0..<list.load(as: Int.self) where Int(slots[i]) != ingress.slot {
+            if let copy = hand(packet, false, ingress) { gather(copy, at: Int(slots[i])) }
+        }
+    }
+}
+
+extension PacketEdit {
+    /// The operations that only rewrite header fields.
+    @inline(__always)
+    func apply(_ op: ActionOp) {
+        switch op {
+        case .popVLAN: popVLAN()
+        case .setNetworkTTL(let ttl): setTTL(ttl)
+        case .setEthDst(let address): setEthernetAddress(at: 0, address)
+        case .setEthSrc(let address): setEthernetAddress(at: 6, address)
+        case .setEthType(let type):
+            setEthType(type)
+            reparse()
+        case .setVLANVID(let vid): setVLAN(mask: 0x0fff, value: vid & 0x0fff)
+        case .setVLANPCP(let pcp): setVLAN(mask: 0xe000, value: UInt16(pcp) << 13)
+        case .setDSCP(let dscp): setTrafficClass(mask: 0xfc, value: dscp << 2)
+        case .setECN(let ecn): setTrafficClass(mask: 0x03, value: ecn & 0x03)
+        case .setIPProto(let proto): setIPProto(proto)
+        case .setIPv4Src(let address): setIPv4Address(at: 12, address)
+        case .setIPv4Dst(let address): setIPv4Address(at: 16, address)
+        case .setIPv6Src(let high, let low): setIPv6Address(at: 8, high, low)
+        case .setIPv6Dst(let high, let low): setIPv6Address(at: 24, high, low)
+        case .setTransportSrc(let port, let proto): setTransportPort(at: 0, port, proto: proto)
+        case .setTransportDst(let port, let proto): setTransportPort(at: 2, port, proto: proto)
+        case .setICMPType(let type, let proto): setICMP(mask: 0xff00, value: UInt16(type) << 8, proto: proto)
+        case .setICMPCode(let code, let proto): setICMP(mask: 0x00ff, value: UInt16(code), proto: proto)
+        case .setARPOp(let operation): setARPOp(operation)
+        case .setARPSPA(let address): setARPAddress(at: 14, address)
+        case .setARPTPA(let address): setARPAddress(at: 24, address)
+        case .setARPSHA(let address): setARPHardwareAddress(at: 8, address)
+        case .setARPTHA(let address): setARPHardwareAddress(at: 18, address)
+        case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere, .pushVLAN,
+            .decrementNetworkTTL:
+            break  // not rewrites
+        }
+    }
+}

@@ -1,0 +1,155 @@
+// A burst's way through the flow tables (OpenFlow 1.3.5 §5.1): burst by table, not packet by pipeline. Goto-Table goes
+// forward only, so the tables are visited in ascending order, each with all the packets that go there.
+
+import CDPDK
+
+extension Worker {
+    /// Runs the first `count` packets of the burst through the tables, from the first one on.
+    @inline(__always)
+    borrowing func runPipeline(_ count: Int, ingress: Ingress) {
+        state.pointee.now = Clock.ticks(state.pointee.stepStart)
+        let depth = ParseDepth(rawValue: settings.pointee.depth) ?? .full
+        if depth == .port {
+            runUniform(count, ingress: ingress)
+            return
+        }
+        for i in 0..<count {
+            if i + 4 < count { prefetch(cdpdk_mbuf_data(burst.mbufs[i + 4].unsafelyUnwrapped)) }
+            let mbuf = burst.mbufs[i].unsafelyUnwrapped
+            let key = burst.keyWords(i)
+            key[FlowKey.Word.port] = ingress.keyWord
+            key[FlowKey.Word.metadata] = 0
+            burst.layouts[i] = Parser.parse(
+                cdpdk_mbuf_data(mbuf),
+                length: Int(cdpdk_mbuf_data_length(mbuf)),
+                depth: depth,
+                into: key
+            )
+            burst.copies[i] = 0
+            burst.setCount[i] = 0
+            burst.list[i] = UInt8(truncatingIfNeeded: i)
+            burst.nextTable[i] = ActionProgram.noTable
+        }
+        var listed = count
+        if settings.pointee.dropFragments != 0 { listed = dropFragments(count, ingress: ingress) }
+        runTables(from: 0, listed, of: count, ingress: ingress)
+    }
+
+    /// Visits the tables, beginning with `first` for the `listed` packets of `burst.list`.
+    @inline(never)
+    borrowing func runTables(from first: UInt8, _ listed: Int, of count: Int, ingress: Ingress) {
+        var table = first
+        var listed = listed
+        while listed > 0 {
+            visit(table, listed, ingress: ingress)
+            table = ActionProgram.noTable
+            for i in 0..<count where burst.nextTable[i] < table { table = burst.nextTable[i] }
+            guard table != ActionProgram.noTable else { return }
+            listed = 0
+            for i in 0..<count where burst.nextTable[i] == table {
+                burst.list[listed] = UInt8(truncatingIfNeeded: i)
+                burst.nextTable[i] = ActionProgram.noTable
+                listed &+= 1
+            }
+        }
+    }
+
+    /// Looks up the listed packets in one table and does what the entries say.
+    @inline(__always)
+    borrowing func visit(_ table: UInt8, _ listed: Int, ingress: Ingress) {
+        let slot = tables + Int(table)
+        Lookup.find(
+            in: slot,
+            keys: burst.keys,
+            list: burst.list,
+            count: listed,
+            scratch: scratch,
+            found: burst.found
+        )
+        var matches = 0
+        for i in 0..<listed {
+            let packet = Int(burst.list[i])
+            let mbuf = burst.mbufs[packet].unsafelyUnwrapped
+            guard let record = burst.found[i] else {
+                drop(mbuf, .tableMiss, at: ingress.slot)
+                continue
+            }
+            matches &+= 1
+            if counts {
+                record.pointee.packets &+= 1
+                record.pointee.bytes &+= UInt64(cdpdk_mbuf_packet_length(mbuf))
+                record.pointee.lastUsed = state.pointee.now
+                record.pointee.hit = 1
+            }
+            let program = record.pointee.program
+            if program.pointee.flags.contains(.onlyOutput) && burst.setCount[packet] == 0 {
+                output(mbuf, to: Int(program.pointee.outputSlot), ingress: ingress)
+            } else {
+                execute(program, packet: packet, table: table, record: record, ingress: ingress)
+            }
+        }
+        slot.pointee.lookups &+= UInt64(listed)
+        slot.pointee.matches &+= UInt64(matches)
+    }
+
+    /// Where the tables look at nothing but the ingress port, all packets of a burst share their way: it is looked up once.
+    @inline(__always)
+    private borrowing func runUniform(_ count: Int, ingress: Ingress) {
+        let key = burst.keyWords(0)
+        for word in 0..<FlowKey.wordCount { key[word] = 0 }
+        key[FlowKey.Word.port] = ingress.keyWord
+        burst.list[0] = 0
+        Lookup.find(in: tables, keys: burst.keys, list: burst.list, count: 1, scratch: scratch, found: burst.found)
+        tables.pointee.lookups &+= UInt64(count)
+        guard let record = burst.found[0] else {
+            for i in 0..<count { drop(burst.mbufs[i].unsafelyUnwrapped, .tableMiss, at: ingress.slot) }
+            return
+        }
+        tables.pointee.matches &+= UInt64(count)
+        let program = record.pointee.program
+        let onlyOutput = program.pointee.flags.contains(.onlyOutput)
+        var bytes: UInt64 = 0
+        for i in 0..<count {
+            let mbuf = burst.mbufs[i].unsafelyUnwrapped
+            bytes &+= UInt64(cdpdk_mbuf_packet_length(mbuf))
+            if onlyOutput {
+                output(mbuf, to: Int(program.pointee.outputSlot), ingress: ingress)
+                continue
+            }
+            if i > 0 { (burst.keys + i).update(from: burst.keys, count: 1) }
+            burst.copies[i] = 0
+            burst.setCount[i] = 0
+            burst.nextTable[i] = ActionProgram.noTable
+            execute(program, packet: i, table: 0, record: record, ingress: ingress)
+        }
+        if counts {
+            record.pointee.packets &+= UInt64(count)
+            record.pointee.bytes &+= bytes
+            record.pointee.lastUsed = state.pointee.now
+            record.pointee.hit = 1
+        }
+        guard !onlyOutput, program.pointee.gotoTable != ActionProgram.noTable else { return }
+        var listed = 0
+        for i in 0..<count where burst.nextTable[i] != ActionProgram.noTable {
+            burst.list[listed] = UInt8(truncatingIfNeeded: i)
+            burst.nextTable[i] = ActionProgram.noTable
+            listed &+= 1
+        }
+        runTables(from: program.pointee.gotoTable, listed, of: count, ingress: ingress)
+    }
+
+    /// Takes fragments off the list; returns what is left on it.
+    @inline(never)
+    private borrowing func dropFragments(_ count: Int, ingress: Ingress) -> Int {
+        var listed = 0
+        for i in 0..<count {
+            if burst.layouts[i].isFragment {
+                drop(burst.mbufs[i].unsafelyUnwrapped, .fragment, at: ingress.slot)
+            } else {
+                burst.list[listed] = UInt8(truncatingIfNeeded: i)
+                listed &+= 1
+            }
+        }
+        return listed
+    }
+}

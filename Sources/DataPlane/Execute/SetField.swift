@@ -1,0 +1,145 @@
+// Set-Field and the TTL actions: headers changed in place, checksums put right at once. An action whose header a packet
+// does not have leaves the packet as it is.
+
+extension PacketEdit {
+    @inline(__always)
+    func setEthernetAddress(at offset: Int, _ address: UInt64) {
+        (data + offset).storeBytes(of: UInt32(truncatingIfNeeded: address), as: UInt32.self)
+        (data + offset + 4).storeBytes(of: UInt16(truncatingIfNeeded: address >> 32), as: UInt16.self)
+    }
+
+    /// The Ethernet type behind all tags.
+    func setEthType(_ type: UInt16) { store16(Int(layout.pointee.l3) - 2, type) }
+
+    func setVLAN(mask: UInt16, value: UInt16) {
+        guard layout.pointee.vlanTagged else { return }
+        store16(14, load16(14) & ~mask | value)
+    }
+
+    /// DSCP (mask 0xfc) or ECN (mask 3) in the IPv4 type of service or the IPv6 traffic class.
+    func setTrafficClass(mask: UInt8, value: UInt8) {
+        let l3 = Int(layout.pointee.l3)
+        switch layout.pointee.network {
+        case .ipv4:
+            let word = load16(l3)
+            setIPv4Word(0, word & ~UInt16(mask) | UInt16(value))
+        case .ipv6: store16(l3, load16(l3) & ~(UInt16(mask) << 4) | UInt16(value) << 4)
+        case .arp, .other: break
+        }
+    }
+
+    func setTTL(_ ttl: UInt8) {
+        switch layout.pointee.network {
+        case .ipv4: setIPv4Word(8, load16(Int(layout.pointee.l3) + 8) & 0x00ff | UInt16(ttl) << 8)
+        case .ipv6: (data + Int(layout.pointee.l3) + 7).storeBytes(of: ttl, as: UInt8.self)
+        case .arp, .other: break
+        }
+    }
+
+    /// The TTL or hop limit; nil if the packet has none.
+    var ttl: UInt8? {
+        switch layout.pointee.network {
+        case .ipv4: (data + Int(layout.pointee.l3) + 8).load(as: UInt8.self)
+        case .ipv6: (data + Int(layout.pointee.l3) + 7).load(as: UInt8.self)
+        case .arp, .other: nil
+        }
+    }
+
+    /// The protocol number is part of the pseudo-header, so the transport checksum (where the old protocol has it) changes too.
+    func setIPProto(_ proto: UInt8) {
+        let place = Int(layout.pointee.protoOffset)
+        let old = layout.pointee.proto
+        switch layout.pointee.network {
+        case .ipv4: setIPv4Word(8, load16(place - 1) & 0xff00 | UInt16(proto))
+        case .ipv6: (data + place).storeBytes(of: proto, as: UInt8.self)
+        case .arp, .other: return
+        }
+        if layout.pointee.network == .ipv6 || old != IPProtocol.icmp {
+            updateTransportChecksum(
+                by: Checksum.difference(UInt64(UInt16(old).bigEndian), UInt64(UInt16(proto).bigEndian))
+            )
+        }
+        reparse()
+    }
+
+    /// Source (offset 12) or destination (16).
+    func setIPv4Address(at offset: Int, _ address: UInt32) {
+        guard layout.pointee.network == .ipv4 else { return }
+        let header = data + Int(layout.pointee.l3)
+        let difference = Checksum.difference(
+            UInt64((header + offset).loadUnaligned(as: UInt32.self)),
+            UInt64(address)
+        )
+        (header + offset).storeBytes(of: address, as: UInt32.self)
+        Checksum.update(header + 10, by: difference)
+        if layout.pointee.proto != IPProtocol.icmp { updateTransportChecksum(by: difference) }
+    }
+
+    /// Source (offset 8) or destination (24).
+    func setIPv6Address(at offset: Int, _ high: UInt64, _ low: UInt64) {
+        guard layout.pointee.network == .ipv6 else { return }
+        let place = data + Int(layout.pointee.l3) + offset
+        let difference =
+            Checksum.difference(place.loadUnaligned(as: UInt64.self), high)
+            &+ Checksum.difference((place + 8).loadUnaligned(as: UInt64.self), low)
+        place.storeBytes(of: high, as: UInt64.self)
+        (place + 8).storeBytes(of: low, as: UInt64.self)
+        updateTransportChecksum(by: difference)
+    }
+
+    /// Source (offset 0) or destination port (2).
+    func setTransportPort(at offset: Int, _ port: UInt16, proto: UInt8) {
+        guard layout.pointee.l4 != 0, layout.pointee.proto == proto else { return }
+        let place = Int(layout.pointee.l4) + offset
+        let difference = Checksum.difference(UInt64(load16(place).bigEndian), UInt64(port.bigEndian))
+        store16(place, port)
+        updateTransportChecksum(by: difference)
+    }
+
+    /// ICMP type (mask 0xff00) or code (0x00ff) of the protocol 1 or 58.
+    func setICMP(mask: UInt16, value: UInt16, proto: UInt8) {
+        guard layout.pointee.l4 != 0, layout.pointee.proto == proto else { return }
+        let place = Int(layout.pointee.l4)
+        let old = load16(place)
+        let new = old & ~mask | value
+        store16(place, new)
+        Checksum.update(data + place + 2, by: Checksum.difference(UInt64(old.bigEndian), UInt64(new.bigEndian)))
+    }
+
+    func setARPOp(_ operation: UInt16) {
+        guard layout.pointee.network == .arp else { return }
+        store16(Int(layout.pointee.l3) + 6, operation)
+    }
+
+    /// Sender (offset 14) or target protocol address (24).
+    func setARPAddress(at offset: Int, _ address: UInt32) {
+        guard layout.pointee.network == .arp else { return }
+        (data + Int(layout.pointee.l3) + offset).storeBytes(of: address, as: UInt32.self)
+    }
+
+    /// Sender (offset 8) or target hardware address (18).
+    func setARPHardwareAddress(at offset: Int, _ address: UInt64) {
+        guard layout.pointee.network == .arp else { return }
+        setEthernetAddress(at: Int(layout.pointee.l3) + offset, address)
+    }
+
+    /// Replaces a word of the IPv4 header and puts the header's checksum right.
+    private func setIPv4Word(_ offset: Int, _ new: UInt16) {
+        let l3 = Int(layout.pointee.l3)
+        let old = load16(l3 + offset)
+        store16(l3 + offset, new)
+        Checksum.update(data + l3 + 10, by: Checksum.difference(UInt64(old.bigEndian), UInt64(new.bigEndian)))
+    }
+
+    /// Folds a change into the transport checksum, if this packet has one.
+    private func updateTransportChecksum(by difference: UInt64) {
+        guard layout.pointee.l4 != 0 else { return }
+        let header = data + Int(layout.pointee.l4)
+        switch layout.pointee.proto {
+        case IPProtocol.tcp: Checksum.update(header + 16, by: difference)
+        case IPProtocol.udp: Checksum.updateUDP(header + 6, by: difference)
+        case IPProtocol.icmp, IPProtocol.icmpv6: Checksum.update(header + 2, by: difference)
+        default: break
+        }
+    }
+}

@@ -1,0 +1,180 @@
+// A hash table for the rules of one mask. A bucket is one cache line of eight slots; a slot is one word: a 16-bit tag of
+// the key's hash and the 48-bit address of the record. Inserting, removing and replacing a rule is therefore one store.
+//
+// A key that does not fit into its bucket goes to the next one that has room. A search goes on to the next bucket only if
+// there is no empty slot; so a slot of a bucket without empty slots is not emptied but becomes a tombstone.
+// The control side keeps a mirror, finds the slot to store to, and grows the table by building a larger one aside.
+
+package struct Subtable {
+    package var bucketMask: UInt64
+    package var buckets: UnsafeMutablePointer<UInt64>
+    package var wordCount: UInt32
+    /// The highest priority among the rules: a packet that has a better entry need not look here.
+    package var maxPriority: UInt32
+    /// Random since start, so that nobody can prepare keys that collide.
+    package var seed: UInt32
+    private var unused: UInt32
+    private var words: InlineArray<16, UInt8>
+    private var masks: InlineArray<16, UInt64>
+
+    package static let slotsPerBucket = 8
+    package static let tombstone: UInt64 = 1
+
+    package init(mask: FlowKey, seed: UInt32, bucketCount: Int, buckets: UnsafeMutablePointer<UInt64>) {
+        bucketMask = UInt64(bucketCount - 1)
+        self.buckets = buckets
+        (wordCount, maxPriority, unused) = (0, 0, 0)
+        self.seed = seed
+        words = InlineArray(repeating: 0)
+        masks = InlineArray(repeating: 0)
+        for word in 0..<FlowKey.wordCount where mask.words[word] != 0 {
+            words[Int(wordCount)] = UInt8(word)
+            masks[Int(wordCount)] = mask.words[word]
+            wordCount += 1
+        }
+    }
+
+    /// The hash of a key given by its masked words.
+    package static func hash(_ words: UnsafePointer<UInt64>, count: Int, seed: UInt32) -> UInt32 {
+        var hash = seed
+        for i in 0..<count { hash = mix(hash, words[i]) }
+        return finish(hash)
+    }
+
+    /// What a slot holds for a record: the tag's highest bit is set, so that neither 0 nor a tombstone looks like one.
+    package static func slot(hash: UInt32, record: FlowRecordPointer) -> UInt64 {
+        tag(hash) << 48 | UInt64(UInt(bitPattern: record))
+    }
+
+    /// Looks up `count` keys at once, in stages, so that the cache misses of a burst overlap. Where it finds an entry of
+    /// higher priority than `found[i]` has, it replaces that.
+    @inline(__always)
+    static func find(
+        _ table: UnsafePointer<Subtable>,
+        keys: UnsafePointer<FlowKey>,
+        list: UnsafePointer<UInt8>,
+        count: Int,
+        scratch: LookupScratch,
+        found: UnsafeMutablePointer<FlowRecordPointer?>
+    ) {
+        let wordCount = Int(truncatingIfNeeded: table.pointee.wordCount)
+        let words = table.words
+        let masks = table.masks
+        let buckets = table.pointee.buckets
+        let bucketMask = table.pointee.bucketMask
+        let seed = table.pointee.seed
+        for i in 0..<count {
+            let key = Lookup.words(keys, list[i])
+            var hash = seed
+            var w = 0
+            while w < wordCount {
+                hash = mix(hash, key[Int(words[w])] & masks[w])
+                w &+= 1
+            }
+            hash = finish(hash)
+            scratch.hashes[i] = hash
+            prefetch(buckets + Int(truncatingIfNeeded: UInt64(hash) & bucketMask) &* slotsPerBucket)
+        }
+        for i in 0..<count {
+            let hash = scratch.hashes[i]
+            let bucket = buckets + Int(truncatingIfNeeded: UInt64(hash) & bucketMask) &* slotsPerBucket
+            let candidate = firstCandidate(bucket, tag: tag(hash))
+            scratch.candidates[i] = candidate
+            if let candidate { prefetch(UnsafeRawPointer(candidate)) }
+        }
+        for i in 0..<count {
+            let hash = scratch.hashes[i]
+            let key = Lookup.words(keys, list[i])
+            var record = scratch.candidates[i]
+            if record == nil || !equal(record!, key, words: words, masks: masks, count: wordCount) {
+                let bucket = Int(truncatingIfNeeded: UInt64(hash) & bucketMask)
+                // Without a candidate and with an empty slot there is nothing more to find.
+                if record == nil && buckets[bucket &* slotsPerBucket &+ slotsPerBucket &- 1] == 0 { continue }
+                record = search(table, key, hash: hash)
+            }
+            guard let record else { continue }
+            if let better = found[i], better.pointee.priority >= record.pointee.priority { continue }
+            found[i] = record
+        }
+    }
+
+    /// The first slot of a bucket that has the tag.
+    @inline(__always)
+    private static func firstCandidate(_ bucket: UnsafeMutablePointer<UInt64>, tag: UInt64) -> FlowRecordPointer? {
+        let slots = UnsafeRawPointer(bucket).loadUnaligned(as: SIMD8<UInt64>.self)
+        let tags = slots &>> 48
+        for i in 0..<slotsPerBucket where tags[i] == tag {
+            return FlowRecordPointer(bitPattern: UInt(slots[i] & 0xffff_ffff_ffff))
+        }
+        return nil
+    }
+
+    /// The complete search: all slots with the tag, and further buckets as long as they have no empty slot.
+    @inline(never)
+    private static func search(
+        _ table: UnsafePointer<Subtable>,
+        _ key: UnsafePointer<UInt64>,
+        hash: UInt32
+    ) -> FlowRecordPointer? {
+        let count = Int(table.pointee.wordCount)
+        let tag = tag(hash)
+        var bucket = UInt64(hash) & table.pointee.bucketMask
+        var remaining = table.pointee.bucketMask
+        while true {
+            let slots = table.pointee.buckets + Int(truncatingIfNeeded: bucket) &* slotsPerBucket
+            var hasEmpty = false
+            for i in 0..<slotsPerBucket {
+                let slot = slots[i]
+                if slot == 0 { hasEmpty = true }
+                if slot >> 48 == tag, let record = FlowRecordPointer(bitPattern: UInt(slot & 0xffff_ffff_ffff)),
+                    equal(record, key, words: table.words, masks: table.masks, count: count)
+                {
+                    return record
+                }
+            }
+            if hasEmpty || remaining == 0 { return nil }
+            bucket = (bucket &+ 1) & table.pointee.bucketMask
+            remaining &-= 1
+        }
+    }
+
+    @inline(__always)
+    private static func equal(
+        _ record: FlowRecordPointer,
+        _ key: UnsafePointer<UInt64>,
+        words: UnsafePointer<UInt8>,
+        masks: UnsafePointer<UInt64>,
+        count: Int
+    ) -> Bool {
+        let expected = FlowRecord.key(record)
+        var difference: UInt64 = 0
+        var w = 0
+        while w < count {
+            difference |= (key[Int(words[w])] & masks[w]) ^ expected[w]
+            w &+= 1
+        }
+        return difference == 0
+    }
+
+    @inline(__always)
+    private static func mix(_ hash: UInt32, _ word: UInt64) -> UInt32 { crc32c(hash, word) }
+
+    /// CRC-32C is linear; the multiplication spreads its bits so that bucket and tag differ independently.
+    @inline(__always)
+    private static func finish(_ hash: UInt32) -> UInt32 {
+        let product = UInt64(hash) &* 0x9e37_79b9_7f4a_7c15
+        return UInt32(truncatingIfNeeded: product >> 32)
+    }
+
+    @inline(__always)
+    private static func tag(_ hash: UInt32) -> UInt64 { UInt64(hash >> 16) | 0x8000 }
+}
+
+extension UnsafePointer<Subtable> {
+    /// The indexes of the key words that the mask covers.
+    @inline(__always)
+    var words: UnsafePointer<UInt8> { (UnsafeRawPointer(self) + 32).assumingMemoryBound(to: UInt8.self) }
+    /// The mask of each of those words.
+    @inline(__always)
+    var masks: UnsafePointer<UInt64> { (UnsafeRawPointer(self) + 48).assumingMemoryBound(to: UInt64.self) }
+}

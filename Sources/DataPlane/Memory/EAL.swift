@@ -1,0 +1,75 @@
+// DPDK's environment abstraction layer: started once per process, before anything else of DPDK is used.
+
+import CDPDK
+import Glibc
+
+package enum EAL {
+    package struct StartError: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    package enum HugePages: Sendable { case auto, required, none }
+
+    /// What was started: said in one line of the log.
+    package struct Environment: Sendable {
+        package let hugePages: Bool
+        package let megabytes: Int
+    }
+
+    /// Starts the EAL with a lcore pinned to each of `cores`, in that order: worker i is lcore i. The calling thread becomes the
+    /// main lcore; it and the threads it makes later run on the other cores, or on all if there is no other. `megabytes` is DPDK's whole memory: packet buffers and tables.
+    package static func start(
+        cores: [Int],
+        megabytes: Int,
+        hugePages: HugePages,
+        filePrefix: String,
+        pci: Bool
+    ) throws(StartError) -> Environment {
+        guard cdpdk_processor_suffices() else {
+            throw StartError(
+                description: "this processor lacks AVX2 or BMI2 (x86-64-v3), which the data plane is compiled for"
+            )
+        }
+        let available = availableHugePageMegabytes()
+        if hugePages == .required && available < megabytes {
+            throw StartError(
+                description:
+                    "memory.huge_pages is required, but only \(available) MiB of \(megabytes) MiB are free in huge pages"
+            )
+        }
+        let useHugePages = hugePages != .none && available >= megabytes
+        let online = 0..<max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let others = online.filter { !cores.contains($0) }
+        let control = (others.isEmpty ? Array(online) : others).map(String.init).joined(separator: ",")
+        let mainLcore = Int(RTE_MAX_LCORE) - 1
+        let lcores = ["\(mainLcore)@(\(control))"] + cores.enumerated().map { "\($0.offset)@\($0.element)" }
+        var arguments = [
+            "ringway", "--lcores", lcores.joined(separator: ","), "--main-lcore", "\(mainLcore)", "-m", "\(megabytes)",
+            "--file-prefix", filePrefix, "--no-telemetry", "--log-level", "lib.eal:error", "--log-level", "warning",
+        ]
+        arguments += useHugePages ? ["--in-memory"] : ["--no-huge"]
+        if !pci { arguments.append("--no-pci") }
+        var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
+        guard rte_eal_init(Int32(argv.count), &argv) >= 0 else {
+            throw StartError(
+                description:
+                    "DPDK does not start: \(String(cString: rte_strerror(cdpdk_errno()))) (\(arguments.joined(separator: " ")))"
+            )
+        }
+        return Environment(hugePages: useHugePages, megabytes: megabytes)
+    }
+
+    /// Free huge pages of the default size, in MiB.
+    package static func availableHugePageMegabytes() -> Int {
+        guard let file = fopen("/proc/meminfo", "r") else { return 0 }
+        defer { fclose(file) }
+        var values: [String: Int] = [:]
+        var line = [CChar](repeating: 0, count: 256)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let words = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                .split(whereSeparator: \.isWhitespace)
+            if words.count >= 2, let value = Int(words[1]) { values[String(words[0])] = value }
+        }
+        return (values["HugePages_Free:"] ?? 0) * (values["Hugepagesize:"] ?? 0) / 1024
+    }
+}

@@ -1,0 +1,91 @@
+// What a packet is looked up by: sixteen 64-bit words, two cache lines. The words hold network byte order, so the parser
+// copies bytes and never swaps; conversion happens at the edge, in `KeyField`, when rules are compiled.
+//
+// Fields whose prerequisites exclude each other share bits (TCP, UDP and ICMP; IPv4 and ARP addresses). A field that a
+// packet does not have reads as zero.
+
+/// The header fields, registers and ports of one packet; also the value or the mask of one rule.
+package struct FlowKey {
+    package static let wordCount = 16
+
+    package var words: InlineArray<16, UInt64>
+
+    package init() { words = InlineArray(repeating: 0) }
+
+    /// The field's value as a right-aligned integer in host byte order.
+    package subscript(field: KeyField) -> UInt64 {
+        get { (UInt64(bigEndian: words[field.word]) >> UInt64(field.shift)) & field.allOnes }
+        set {
+            var word = UInt64(bigEndian: words[field.word])
+            word &= ~(field.allOnes << UInt64(field.shift))
+            word |= (newValue & field.allOnes) << UInt64(field.shift)
+            words[field.word] = word.bigEndian
+        }
+    }
+}
+
+/// Where a field of at most 64 bits lies in a `FlowKey`: the word, and the bits counted from that word's big-endian low end.
+package struct KeyField: Hashable, Sendable {
+    package let word: Int
+    package let shift: Int
+    package let bits: Int
+
+    package var allOnes: UInt64 { bits == 64 ? .max : (1 << UInt64(bits)) - 1 }
+
+    package static let inPort = KeyField(word: FlowKey.Word.port, shift: 32, bits: 32)
+    package static let ethType = KeyField(word: FlowKey.Word.port, shift: 16, bits: 16)
+    /// Priority (3 bits), the present bit where the tag has its DEI, and the VLAN id (12): 0 for an untagged packet.
+    package static let vlanTCI = KeyField(word: FlowKey.Word.port, shift: 0, bits: 16)
+    package static let vlanPCP = KeyField(word: FlowKey.Word.port, shift: 13, bits: 3)
+    /// With OFPVID_PRESENT (0x1000) as its highest bit, as in OpenFlow.
+    package static let vlanVID = KeyField(word: FlowKey.Word.port, shift: 0, bits: 13)
+    package static let ethDst = KeyField(word: FlowKey.Word.ethDst, shift: 16, bits: 48)
+    package static let ethSrc = KeyField(word: FlowKey.Word.ethSrc, shift: 16, bits: 48)
+    /// IPv4 source address, or ARP sender protocol address.
+    package static let ipv4Src = KeyField(word: FlowKey.Word.ipv4, shift: 32, bits: 32)
+    /// IPv4 destination address, or ARP target protocol address.
+    package static let ipv4Dst = KeyField(word: FlowKey.Word.ipv4, shift: 0, bits: 32)
+    /// TCP, UDP or SCTP source port; ICMP type.
+    package static let l4Src = KeyField(word: FlowKey.Word.l4, shift: 48, bits: 16)
+    /// TCP, UDP or SCTP destination port; ICMP code.
+    package static let l4Dst = KeyField(word: FlowKey.Word.l4, shift: 32, bits: 16)
+    package static let ipProto = KeyField(word: FlowKey.Word.l4, shift: 24, bits: 8)
+    package static let ipDSCP = KeyField(word: FlowKey.Word.l4, shift: 18, bits: 6)
+    package static let ipECN = KeyField(word: FlowKey.Word.l4, shift: 16, bits: 2)
+    package static let arpOp = KeyField(word: FlowKey.Word.l4, shift: 0, bits: 16)
+    package static let metadata = KeyField(word: FlowKey.Word.metadata, shift: 0, bits: 64)
+    package static let ipv6SrcHigh = KeyField(word: FlowKey.Word.ipv6Src, shift: 0, bits: 64)
+    package static let ipv6SrcLow = KeyField(word: FlowKey.Word.ipv6Src + 1, shift: 0, bits: 64)
+    package static let ipv6DstHigh = KeyField(word: FlowKey.Word.ipv6Dst, shift: 0, bits: 64)
+    package static let ipv6DstLow = KeyField(word: FlowKey.Word.ipv6Dst + 1, shift: 0, bits: 64)
+    package static let arpSHA = KeyField(word: FlowKey.Word.arpSHA, shift: 16, bits: 48)
+    package static let arpTHA = KeyField(word: FlowKey.Word.arpTHA, shift: 16, bits: 48)
+}
+
+extension FlowKey {
+    /// Which word holds what. Words 12 to 15 wait for neighbour discovery, MPLS, tunnels and PBB.
+    package enum Word {
+        package static let port = 0
+        package static let ethDst = 1
+        package static let ethSrc = 2
+        package static let ipv4 = 3
+        package static let l4 = 4
+        package static let metadata = 5
+        package static let ipv6Src = 6
+        package static let ipv6Dst = 8
+        package static let arpSHA = 10
+        package static let arpTHA = 11
+    }
+}
+
+/// How far into a packet the compiled tables look; each level includes the ones before.
+package enum ParseDepth: UInt64, Comparable, Sendable {
+    /// Only the ingress port and the metadata: one key serves a whole burst.
+    case port = 0
+    /// Ethernet addresses, VLAN tag and Ethernet type.
+    case ethernet = 1
+    /// Everything: ARP, IPv4, IPv6 and the transport headers.
+    case full = 2
+
+    package static func < (a: ParseDepth, b: ParseDepth) -> Bool { a.rawValue < b.rawValue }
+}

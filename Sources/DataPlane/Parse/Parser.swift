@@ -1,0 +1,200 @@
+// Fills a flow key from a packet's bytes. Lengths are checked once per header; behind the check loads are unaligned and
+// raw, because a key holds network byte order.
+//
+// Rules (the reference interpreter follows the same ones, from its own code):
+// - VLAN: the outermost tag (0x8100 or 0x88a8) is the one matched; all tags are skipped to find the Ethernet type. A tag
+//   that is cut off ends the search: its own type is the Ethernet type then.
+// - ARP: Ethernet and IPv4 addresses only, all 28 bytes there; else it has no fields.
+// - IPv4: version 4, header length of 20 bytes or more, wholly there; else it has no fields. IPv6: version 6, 40 bytes.
+// - IPv6 extension headers (hop-by-hop, routing, destination options, fragment, authentication) are skipped to find
+//   ip_proto; one that is cut off ends the search: its own number is ip_proto then.
+// - Transport fields: the fixed header is wholly there (TCP 20, UDP and ICMP 8 bytes) and the packet is not a later fragment.
+
+struct Parser {
+    /// Parses `length` bytes at `packet` to `depth` and fills all words of `key` but the ingress port, the physical
+    /// port, metadata and the tunnel id, which stay. `length` is at least 14.
+    @inline(__always)
+    static func parse(
+        _ packet: UnsafePointer<UInt8>,
+        length: Int,
+        depth: ParseDepth,
+        into key: UnsafeMutablePointer<UInt64>
+    ) -> PacketLayout {
+        let bytes = UnsafeRawPointer(packet)
+        var layout = PacketLayout()
+        let dst = bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self)
+        let src = bytes.loadUnaligned(fromByteOffset: 6, as: UInt64.self)
+        let low48: UInt64 = 0xffff_ffff_ffff
+        key[FlowKey.Word.ethDst] = dst & low48
+        key[FlowKey.Word.ethSrc] = src & low48
+        var type = UInt16(truncatingIfNeeded: src >> 48).byteSwapped
+        var l3 = 14
+        var tci: UInt16 = 0
+        if type == EtherType.vlan || type == EtherType.serviceVLAN {
+            (type, l3, tci) = skipTags(bytes, length: length, type: type)
+            layout.vlanTagged = l3 > 14
+        }
+        // In memory: in_port (4 bytes, kept), Ethernet type (2), tag control information (2).
+        key[FlowKey.Word.port] =
+            (key[FlowKey.Word.port] & 0xffff_ffff) | UInt64(type.byteSwapped) << 32 | UInt64(tci.byteSwapped) << 48
+        layout.l3 = UInt16(truncatingIfNeeded: l3)
+        key[FlowKey.Word.ipv4] = 0
+        key[FlowKey.Word.l4] = 0
+        guard depth == .full else { return layout }
+        for word in FlowKey.Word.ipv6Src...FlowKey.Word.arpTHA { key[word] = 0 }
+        switch type {
+        case EtherType.ipv4: parseIPv4(bytes, length: length, layout: &layout, key)
+        case EtherType.ipv6: parseIPv6(bytes, length: length, layout: &layout, key)
+        case EtherType.arp: parseARP(bytes, length: length, layout: &layout, key)
+        default: break
+        }
+        return layout
+    }
+
+    /// The Ethernet type behind all VLAN tags, where it ends, and the outermost tag with its present bit.
+    @inline(never)
+    private static func skipTags(
+        _ bytes: UnsafeRawPointer,
+        length: Int,
+        type first: UInt16
+    ) -> (type: UInt16, l3: Int, tci: UInt16) {
+        var type = first
+        var l3 = 14
+        var tci: UInt16 = 0
+        while (type == EtherType.vlan || type == EtherType.serviceVLAN) && l3 + 4 <= length {
+            if l3 == 14 { tci = load16(bytes, 14) | 0x1000 }
+            type = load16(bytes, l3 + 2)
+            l3 += 4
+        }
+        return (type, l3, tci)
+    }
+
+    @inline(__always)
+    private static func parseIPv4(
+        _ bytes: UnsafeRawPointer,
+        length: Int,
+        layout: inout PacketLayout,
+        _ key: UnsafeMutablePointer<UInt64>
+    ) {
+        let l3 = Int(layout.l3)
+        guard l3 + 20 <= length else { return }
+        let versionAndLength = bytes.load(fromByteOffset: l3, as: UInt8.self)
+        let headerLength = Int(versionAndLength & 0xf) * 4
+        guard versionAndLength >> 4 == 4, headerLength >= 20, l3 + headerLength <= length else { return }
+        layout.network = .ipv4
+        let proto = bytes.load(fromByteOffset: l3 + 9, as: UInt8.self)
+        let tos = bytes.load(fromByteOffset: l3 + 1, as: UInt8.self)
+        layout.proto = proto
+        layout.protoOffset = UInt16(truncatingIfNeeded: l3 + 9)
+        key[FlowKey.Word.ipv4] = bytes.loadUnaligned(fromByteOffset: l3 + 12, as: UInt64.self)
+        // In memory: source port, destination port (2 bytes each), protocol, type of service, ARP operation (2).
+        var l4Word = UInt64(proto) << 32 | UInt64(tos) << 40
+        let fragment = bytes.loadUnaligned(fromByteOffset: l3 + 6, as: UInt16.self)
+        layout.isFragment = fragment & 0xff3f != 0
+        let laterFragment = fragment & 0xff1f != 0
+        if !laterFragment {
+            l4Word |= parseTransport(bytes, at: l3 + headerLength, length: length, layout: &layout)
+        }
+        key[FlowKey.Word.l4] = l4Word
+    }
+
+    @inline(never)
+    private static func parseIPv6(
+        _ bytes: UnsafeRawPointer,
+        length: Int,
+        layout: inout PacketLayout,
+        _ key: UnsafeMutablePointer<UInt64>
+    ) {
+        let l3 = Int(layout.l3)
+        guard l3 + 40 <= length, bytes.load(fromByteOffset: l3, as: UInt8.self) >> 4 == 6 else { return }
+        layout.network = .ipv6
+        for word in 0..<2 {
+            key[FlowKey.Word.ipv6Src + word] = bytes.loadUnaligned(fromByteOffset: l3 + 8 + 8 * word, as: UInt64.self)
+            key[FlowKey.Word.ipv6Dst + word] = bytes.loadUnaligned(fromByteOffset: l3 + 24 + 8 * word, as: UInt64.self)
+        }
+        let trafficClass = UInt8(truncatingIfNeeded: load16(bytes, l3) >> 4)
+        var next = bytes.load(fromByteOffset: l3 + 6, as: UInt8.self)
+        layout.protoOffset = UInt16(truncatingIfNeeded: l3 + 6)
+        var offset = l3 + 40
+        var laterFragment = false
+        skipping: while offset + 8 <= length {
+            let units = Int(bytes.load(fromByteOffset: offset + 1, as: UInt8.self))
+            let size: Int
+            switch next {
+            case IPProtocol.hopByHop, IPProtocol.routing, IPProtocol.destinationOptions: size = (units + 1) * 8
+            case IPProtocol.authentication: size = (units + 2) * 4
+            case IPProtocol.fragment:
+                size = 8
+                layout.isFragment = true
+                laterFragment = laterFragment || load16(bytes, offset + 2) & 0xfff8 != 0
+            default: break skipping
+            }
+            guard offset + size <= length else { break }
+            next = bytes.load(fromByteOffset: offset, as: UInt8.self)
+            layout.protoOffset = UInt16(truncatingIfNeeded: offset)
+            offset += size
+            if laterFragment { break }
+        }
+        layout.proto = next
+        var l4Word = UInt64(next) << 32 | UInt64(trafficClass) << 40
+        if !laterFragment { l4Word |= parseTransport(bytes, at: offset, length: length, layout: &layout) }
+        key[FlowKey.Word.l4] = l4Word
+    }
+
+    /// The ports (or ICMP type and code) as they lie in the first four bytes of the key's word; 0 if there are none.
+    @inline(__always)
+    private static func parseTransport(
+        _ bytes: UnsafeRawPointer,
+        at l4: Int,
+        length: Int,
+        layout: inout PacketLayout
+    ) -> UInt64 {
+        let proto = layout.proto
+        if proto == IPProtocol.tcp || proto == IPProtocol.udp {
+            guard l4 + (proto == IPProtocol.tcp ? 20 : 8) <= length else { return 0 }
+            layout.l4 = UInt16(truncatingIfNeeded: l4)
+            return UInt64(bytes.loadUnaligned(fromByteOffset: l4, as: UInt32.self))
+        }
+        guard proto == (layout.network == .ipv4 ? IPProtocol.icmp : IPProtocol.icmpv6), l4 + 8 <= length else {
+            return 0
+        }
+        layout.l4 = UInt16(truncatingIfNeeded: l4)
+        let type = UInt64(bytes.load(fromByteOffset: l4, as: UInt8.self))
+        let code = UInt64(bytes.load(fromByteOffset: l4 + 1, as: UInt8.self))
+        return type << 8 | code << 24
+    }
+
+    @inline(never)
+    private static func parseARP(
+        _ bytes: UnsafeRawPointer,
+        length: Int,
+        layout: inout PacketLayout,
+        _ key: UnsafeMutablePointer<UInt64>
+    ) {
+        let l3 = Int(layout.l3)
+        // Hardware type 1, protocol type IPv4, address lengths 6 and 4.
+        guard l3 + 28 <= length, load16(bytes, l3) == 1, load16(bytes, l3 + 2) == EtherType.ipv4,
+            load16(bytes, l3 + 4) == 0x0604
+        else { return }
+        layout.network = .arp
+        key[FlowKey.Word.l4] = UInt64(bytes.loadUnaligned(fromByteOffset: l3 + 6, as: UInt16.self)) << 48
+        let spa = UInt64(bytes.loadUnaligned(fromByteOffset: l3 + 14, as: UInt32.self))
+        let tpa = UInt64(bytes.loadUnaligned(fromByteOffset: l3 + 24, as: UInt32.self))
+        key[FlowKey.Word.ipv4] = spa | tpa << 32
+        key[FlowKey.Word.arpSHA] = load48(bytes, l3 + 8)
+        key[FlowKey.Word.arpTHA] = load48(bytes, l3 + 18)
+    }
+
+    /// Two bytes in network byte order as a number.
+    @inline(__always)
+    private static func load16(_ bytes: UnsafeRawPointer, _ offset: Int) -> UInt16 {
+        UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+    }
+
+    /// Six bytes as they lie, in the low bytes of a word.
+    @inline(__always)
+    private static func load48(_ bytes: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+        UInt64(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            | UInt64(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt16.self)) << 32
+    }
+}

@@ -1,0 +1,50 @@
+// The packets that a worker has in hand, and what is known of each. All arrays have `burstSize` elements, by packet.
+
+package struct Burst {
+    package let mbufs: UnsafeMutablePointer<OpaquePointer?>
+    package let keys: UnsafeMutablePointer<FlowKey>
+    let layouts: UnsafeMutablePointer<PacketLayout>
+    /// The table where the packet goes on; `ActionProgram.noTable` where its way has ended.
+    let nextTable: UnsafeMutablePointer<UInt8>
+    /// How often it has been output already (a copy each).
+    let copies: UnsafeMutablePointer<UInt16>
+    /// Its action set: the programs whose Write-Actions make it up, in the order they were met. A pipeline has at most 254
+    /// tables and goes forward only, so there is room for all.
+    let setCount: UnsafeMutablePointer<UInt8>
+    let set: UnsafeMutablePointer<UnsafePointer<ActionProgram>?>
+
+    /// The packets of the present table, and the entries that the lookup found for them.
+    let list: UnsafeMutablePointer<UInt8>
+    let found: UnsafeMutablePointer<FlowRecordPointer?>
+
+    init() {
+        mbufs = zeroed(burstSize)
+        keys = zeroed(burstSize)
+        layouts = zeroed(burstSize)
+        nextTable = zeroed(burstSize)
+        copies = zeroed(burstSize)
+        setCount = zeroed(burstSize)
+        set = zeroed(burstSize * Worker.tableCount)
+        list = zeroed(burstSize)
+        found = zeroed(burstSize)
+    }
+
+    @inline(__always)
+    func keyWords(_ packet: Int) -> UnsafeMutablePointer<UInt64> {
+        UnsafeMutableRawPointer(keys + packet).assumingMemoryBound(to: UInt64.self)
+    }
+
+    @inline(__always)
+    func edit(_ packet: Int) -> PacketEdit {
+        PacketEdit(mbuf: mbufs[packet].unsafelyUnwrapped, layout: layouts + packet, key: keyWords(packet))
+    }
+}
+
+/// The port that a burst came in by.
+package struct Ingress {
+    var slot: Int
+    /// In the form of the flow key's first word: the port number in network byte order, in the low bytes.
+    var keyWord: UInt64
+    /// For a packet-in without a slot: packet-outs may name CONTROLLER as their port.
+    var number: UInt32
+}

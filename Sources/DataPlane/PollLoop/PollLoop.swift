@@ -1,0 +1,87 @@
+// The packet's path: receive a burst, parse, look up table by table, execute, gather by destination, flush. Each step is
+// a function of the file named after it. Between two bursts the worker takes deltas from the control side.
+
+import CDPDK
+
+extension Worker {
+    /// Polls until a delta says stop.
+    @inline(never)
+    package borrowing func poll() {
+        state.pointee.stepStart = Clock.cycles
+        while true {
+            var worked = false
+            if !deltas.isEmpty {
+                if applyDeltas() { return }
+                worked = true
+            }
+            let plan = settings.pointee.receivePlan
+            let queues = (plan + ReceivePlan.queuesOffset).assumingMemoryBound(to: ReceiveQueue.self)
+            for i in 0..<plan.load(as: Int.self) {
+                if receive(from: queues[i]) { worked = true }
+            }
+            if workerCount > 1, takeHandovers() { worked = true }
+            endStep(worked: worked)
+        }
+    }
+
+    /// Receives a burst from one queue and runs it to its end.
+    @inline(__always)
+    private borrowing func receive(from queue: ReceiveQueue) -> Bool {
+        let received = cdpdk_receive(queue.device, queue.queue, burst.mbufs, UInt16(burstSize))
+        counters.pointee.polls &+= 1
+        guard received > 0 else {
+            counters.pointee.emptyPolls &+= 1
+            return false
+        }
+        counters.pointee.bursts &+= 1
+        counters.pointee.packets &+= UInt64(received)
+        let ingress = ingress(slot: Int(queue.slot))
+        let count = admit(Int(received), ingress: ingress)
+        if count > 0 { runPipeline(count, ingress: ingress) }
+        flush()
+        return true
+    }
+
+    /// Counts what was received; sorts out what is no Ethernet frame; puts back VLAN tags that a driver took out.
+    @inline(__always)
+    private borrowing func admit(_ received: Int, ingress: Ingress) -> Int {
+        var bytes: UInt64 = 0
+        var admitted = 0
+        for i in 0..<received {
+            let mbuf = burst.mbufs[i].unsafelyUnwrapped
+            bytes &+= UInt64(cdpdk_mbuf_packet_length(mbuf))
+            if cdpdk_mbuf_data_length(mbuf) < 14 {
+                drop(mbuf, .runt, at: ingress.slot)
+                continue
+            }
+            if cdpdk_mbuf_vlan_stripped(mbuf), !restoreTag(mbuf) {
+                drop(mbuf, .noBuffer, at: ingress.slot)
+                continue
+            }
+            burst.mbufs[admitted] = mbuf
+            admitted &+= 1
+        }
+        ports[ingress.slot].counters.receivedPackets &+= UInt64(received)
+        ports[ingress.slot].counters.receivedBytes &+= bytes
+        return admitted
+    }
+
+    @inline(__always)
+    package borrowing func ingress(slot: Int) -> Ingress {
+        let number = UInt32(truncatingIfNeeded: ports[slot].number)
+        return Ingress(slot: slot, keyWord: UInt64(number.bigEndian), number: number)
+    }
+
+    /// A driver that strips tags (AF_PACKET does) leaves the tag's contents beside the packet.
+    @inline(never)
+    private borrowing func restoreTag(_ mbuf: OpaquePointer) -> Bool {
+        let tci = cdpdk_mbuf_vlan_tci(mbuf)
+        guard let start = cdpdk_mbuf_prepend(mbuf, 4) else { return false }
+        let data = UnsafeMutableRawPointer(start)
+        data.copyMemory(from: start + 4, byteCount: 12)
+        data.storeBytes(of: EtherType.vlan.bigEndian, toByteOffset: 12, as: UInt16.self)
+        data.storeBytes(of: tci.bigEndian, toByteOffset: 14, as: UInt16.self)
+        cdpdk_mbuf_clear_flags(mbuf)
+        return true
+    }
+}

@@ -1,0 +1,170 @@
+// One polling lcore and all that it alone touches. A worker is a value of pointers that never change; what changes lies
+// behind them, so that the loop needs neither reference counts nor exclusivity checks. The control side writes none of it
+// after `start`: it sends deltas.
+
+import CDPDK
+
+/// Words that deltas replace: how the worker polls and how deep it parses.
+package struct WorkerSettings {
+    /// A `ParseDepth`.
+    package var depth: UInt64
+    /// A `ReceivePlan`.
+    package var receivePlan: UnsafeRawPointer
+    /// Not 0: fragments are dropped (OFPC_FRAG_DROP).
+    package var dropFragments: UInt64
+    /// A `SlotList` of the ports that output to ALL goes to.
+    package var floodPorts: UnsafeRawPointer
+}
+
+/// What a worker keeps from one step to the next.
+struct WorkerState {
+    /// Port slots with gathered packets.
+    var dirtyCount = 0
+    /// Packets to be freed at the end of the burst.
+    var droppedCount = 0
+    /// Whether something was published for the control side in this burst.
+    var notify = false
+    var emptyInARow: UInt64 = 0
+    /// Start of the present step, in cycles.
+    var stepStart: UInt64 = 0
+    var now: UInt32 = 0
+}
+
+package struct Worker: ~Copyable {
+    package static let tableCount = 254
+
+    package let index: Int
+    package let settings: UnsafeMutablePointer<WorkerSettings>
+    package let tables: UnsafeMutablePointer<TableSlot>
+    package let ports: UnsafeMutablePointer<PortSlot>
+    package let counters: UnsafeMutablePointer<WorkerCounters>
+    package let deltas: Ring<Delta>
+    package let packetIns: Ring<PacketInRecord>
+    /// Sequence number of the last delta that this worker works by.
+    package let applied: UnsafeMutablePointer<UInt64>
+    /// Not 0 while the worker sleeps; see `cdpdk_sleep`.
+    package let sleeping: UnsafeMutablePointer<UInt32>
+    /// Not 0 while the control side wants a byte in its pipe for each packet-in and each delta applied.
+    package let controlWaits: UnsafeMutablePointer<UInt32>
+    let controlPipe: Int32
+    let pool: OpaquePointer
+    /// Rings from and to the other workers, by worker: packets for ports whose transmit queue another worker owns.
+    let handoversIn: UnsafeMutablePointer<Ring<Handover>?>
+    let handoversOut: UnsafeMutablePointer<Ring<Handover>?>
+    let workerCount: Int
+    /// Whether packets count: false in a trace.
+    let counts: Bool
+    let idle: IdleMode
+
+    let state: UnsafeMutablePointer<WorkerState>
+    package let burst: Burst
+    let scratch: LookupScratch
+    /// An action set that several tables wrote to, in order of execution.
+    let mergedSet: UnsafeMutablePointer<ActionOp>
+    let dirty: UnsafeMutablePointer<UInt16>
+    let dropped: UnsafeMutablePointer<OpaquePointer?>
+
+    /// Memory comes from the allocator of the process and is never given back: workers live as long as it does.
+    package init(
+        index: Int,
+        workerCount: Int,
+        pool: OpaquePointer,
+        controlPipe: Int32,
+        idle: IdleMode,
+        counts: Bool = true,
+        tables shared: UnsafeMutablePointer<TableSlot>? = nil
+    ) {
+        self.index = index
+        self.workerCount = workerCount
+        self.pool = pool
+        self.controlPipe = controlPipe
+        self.idle = idle
+        self.counts = counts
+        tables = zeroed(Self.tableCount)
+        if let shared { tables.update(from: shared, count: Self.tableCount) }
+        ports = cacheAligned(PortSlot.limit)
+        for slot in 0..<PortSlot.limit {
+            (ports + slot).initialize(
+                to: PortSlot(
+                    destination: 0,
+                    number: 0,
+                    count: 0,
+                    gathered: zeroed(PortSlot.capacity),
+                    counters: PortCounters()
+                )
+            )
+        }
+        settings = cacheAligned(1)
+        settings.initialize(
+            to: WorkerSettings(
+                depth: ParseDepth.port.rawValue,
+                receivePlan: emptyList(),
+                dropFragments: 0,
+                floodPorts: emptyList()
+            )
+        )
+        counters = cacheAligned(1)
+        counters.initialize(to: WorkerCounters())
+        state = cacheAligned(1)
+        state.initialize(to: WorkerState())
+        deltas = Ring(capacity: 4096)
+        packetIns = Ring(capacity: 1024)
+        applied = zeroed(16)
+        sleeping = zeroed(32)
+        controlWaits = zeroed(32)
+        handoversIn = zeroed(workerCount)
+        handoversOut = zeroed(workerCount)
+        burst = Burst()
+        scratch = LookupScratch()
+        mergedSet = zeroed(ActionOp.setPlaces)
+        dirty = zeroed(PortSlot.limit)
+        dropped = zeroed(Self.droppedCapacity)
+    }
+
+    static let droppedCapacity = 64
+}
+
+/// How a worker waits for packets.
+package enum IdleMode: UInt64, Sendable {
+    /// Polls for ever.
+    case busy
+    /// Sleeps, at most 100 µs at a time, after a while without packets.
+    case adaptive
+}
+
+/// Slots of the port table, behind their number.
+package struct SlotList {
+    package var count: Int
+    package static let slotsOffset = 16
+
+    package static func size(count: Int) -> Int { slotsOffset + 2 * count }
+
+    package static func initialize(_ memory: UnsafeMutableRawPointer, _ slots: [UInt16]) {
+        memory.storeBytes(of: SlotList(count: slots.count), as: SlotList.self)
+        let array = (memory + slotsOffset).assumingMemoryBound(to: UInt16.self)
+        for (i, slot) in slots.enumerated() { array[i] = slot }
+    }
+}
+
+/// `count` zeroed elements on cache lines of their own (two, as the processor fetches them in pairs).
+func zeroed<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
+    let pointer: UnsafeMutablePointer<Element> = cacheAligned(count)
+    UnsafeMutableRawPointer(pointer).initializeMemory(
+        as: UInt8.self,
+        repeating: 0,
+        count: max(count, 1) * MemoryLayout<Element>.stride
+    )
+    return pointer
+}
+
+func cacheAligned<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
+    let bytes = (max(count, 1) * MemoryLayout<Element>.stride + 127) & ~127
+    return UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 128)
+        .bindMemory(to: Element.self, capacity: max(count, 1))
+}
+
+/// A `ReceivePlan` or a `SlotList` with nothing in it.
+func emptyList() -> UnsafeRawPointer {
+    let memory: UnsafeMutablePointer<UInt64> = zeroed(2)
+    return UnsafeRawPointer(memory)
+}

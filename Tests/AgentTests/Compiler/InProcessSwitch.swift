@@ -1,0 +1,169 @@
+// A whole switch inside the test's process, without devices: a model, the compiler, and a worker that does not poll but takes
+// its deltas and its packets when told. DPDK is started once, in ordinary memory.
+
+import Agent
+import DataPlane
+import Glibc
+import NIOCore
+import OpenFlow
+
+final class InProcessSwitch {
+    /// DPDK cannot be started twice in a process.
+    static let environment = Result {
+        let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        return try EAL.start(
+            cores: [0, 1].map { $0 % processors },
+            megabytes: 192,
+            hugePages: .none,
+            filePrefix: "ringway-test-\(getpid())",
+            pci: false
+        )
+    }
+    private static let pool = environment.map { _ in PacketPool(count: 4096) }
+
+    let pool: PacketPool
+    let worker: UnsafeMutablePointer<Worker>
+    let datapath: CompiledDatapath
+    let model: SwitchModel
+    var packetIns: [PacketInEvent] = []
+
+    struct NoMemory: Error {}
+
+    /// With ports 1 to `portCount`, in the slots 0 to `portCount - 1`.
+    init(portCount: Int = 4, tableBytes: Int = 64 << 20) throws {
+        guard let pool = try Self.pool.get() else { throw NoMemory() }
+        self.pool = pool
+        worker = Worker.make(count: 1, pool: pool, controlPipe: -1, idle: .busy)[0]
+        datapath = CompiledDatapath(
+            workers: [worker],
+            pool: pool,
+            memory: TableMemory(limit: tableBytes, fromEAL: false)
+        )
+        model = SwitchModel(
+            datapathID: 1,
+            description: SwitchDescription(
+                manufacturer: "",
+                hardware: "",
+                software: "",
+                serialNumber: "",
+                datapath: ""
+            ),
+            datapath: datapath
+        )
+        datapath.publisher.onFullRing = { $0.pointee.takeDeltas() }
+        var slots: [PortNumber: UInt16] = [:]
+        for number in 1...UInt32(portCount) {
+            let slot = Int(number) - 1
+            worker.pointee.ports[slot].number = UInt64(number)
+            worker.pointee.ports[slot].destination = Destination.capture.rawValue
+            slots[PortNumber(rawValue: number)] = UInt16(slot)
+            model.setPort(
+                Port(
+                    number: PortNumber(rawValue: number),
+                    hardwareAddress: EthernetAddress(rawValue: 0),
+                    name: "p\(number)"
+                )
+            )
+        }
+        let list = UnsafeMutableRawPointer.allocate(byteCount: SlotList.size(count: portCount), alignment: 64)
+        SlotList.initialize(list, (0..<UInt16(portCount)).map { $0 })
+        worker.pointee.settings.pointee.floodPorts = UnsafeRawPointer(list)
+        try datapath.compiler.setSlots(slots, entries: [FlowEntry]())
+        settle()
+    }
+
+    /// The worker takes what was sent to it, the control side what the worker has made possible.
+    func settle() {
+        worker.pointee.takeDeltas()
+        datapath.publisher.collect()
+    }
+
+    func execute(_ mod: FlowMod) throws {
+        try model.execute(mod)
+        settle()
+    }
+
+    /// Runs a frame through the compiled tables.
+    func receive(_ frame: [UInt8], port: UInt32) -> Outcome? {
+        frame.withUnsafeBytes { pool.packet($0) }.flatMap { worker.pointee.inspect($0, slot: Int(port) - 1) }
+    }
+
+    func packetOut(_ frame: [UInt8], inPort: PortNumber, actions: [Action]) throws -> Outcome {
+        try model.execute(
+            PacketOut(bufferID: BufferID.none, inPort: inPort, actions: actions, data: ByteBuffer(bytes: frame))
+        )
+        worker.pointee.takeDeltas()
+        var outcome = Outcome()
+        worker.pointee.collect(into: &outcome)
+        datapath.publisher.collect()
+        return outcome
+    }
+}
+
+/// What both the compiled tables and the reference say of a packet, in a form that compares.
+struct Departure: Equatable, CustomStringConvertible {
+    /// A port number, or what a packet-in says.
+    var destination: PipelineOutput.Destination
+    var bytes: [UInt8]
+
+    var description: String { "\(destination) \(bytes.map { String($0, radix: 16) }.joined(separator: " "))" }
+}
+
+extension InProcessSwitch {
+    /// By destination, because the reference keeps the order over all ports, the data plane that at each port.
+    static func sorted(_ departures: [Departure]) -> [Departure] {
+        departures.enumerated().sorted {
+            let (a, b) = ("\($0.element.destination)", "\($1.element.destination)")
+            return a == b ? $0.offset < $1.offset : a < b
+        }.map(\.element)
+    }
+
+    func departures(_ outcome: Outcome) -> [Departure] {
+        let outputs = outcome.outputs.map {
+            Departure(destination: .port(PortNumber(rawValue: $0.port)), bytes: $0.bytes)
+        }
+        let packetIns = outcome.packetIns.map { packetIn in
+            let entry =
+                packetIn.record.record == PacketInRecord.noRecord
+                ? nil : datapath.compiler.flows.entry(Int(packetIn.record.record))
+            return Departure(
+                destination: .controller(
+                    PacketInReason(rawValue: packetIn.record.reason) ?? .action,
+                    tableID: entry == nil ? 0 : packetIn.record.table,
+                    cookie: entry?.cookie ?? .max,
+                    metadata: packetIn.record.metadata,
+                    maxLength: 0
+                ),
+                bytes: packetIn.bytes
+            )
+        }
+        return Self.sorted(outputs + packetIns)
+    }
+
+    func departures(_ reference: ReferencePipeline) -> [Departure] {
+        Self.sorted(
+            reference.outputs.map { output in
+                var destination = output.destination
+                if case .controller(let reason, let table, let cookie, let metadata, _) = destination {
+                    destination = .controller(reason, tableID: table, cookie: cookie, metadata: metadata, maxLength: 0)
+                }
+                return Departure(destination: destination, bytes: output.frame)
+            }
+        )
+    }
+}
+
+extension DropReason {
+    /// The same reason in the reference's words.
+    init(_ reason: PipelineStep.DropReason) {
+        self =
+            switch reason {
+            case .notEthernet: .runt
+            case .fragment: .fragment
+            case .noMatch: .tableMiss
+            case .noOutput: .noOutput
+            case .ingressPort: .outputToIngress
+            case .noSuchPort: .noSuchPort
+            }
+    }
+}

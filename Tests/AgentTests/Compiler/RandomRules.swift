@@ -1,0 +1,171 @@
+// Random but valid flow-mods over a small world, so that packets meet rules and rules meet each other. Rules of one shape
+// (the same fields and masks) share a few priorities that no other shape has: which of two overlapping rules of the same
+// priority counts is not defined (OpenFlow 1.3.5 §5.3), and two of one shape overlap only if they are the same.
+
+import OpenFlow
+
+struct RandomRules {
+    /// What kind of rules each of the four tables gets.
+    private enum Profile: CaseIterable { case missOnly, ports, vlans, few, oneMask, severalMasks }
+    private let profiles: [Profile]
+    private let shapes: [[RuleShape]]
+
+    init(_ random: inout SeededGenerator) {
+        // The first table has rules for most packets.
+        profiles = (0..<4).map { table in
+            var choices = Profile.allCases
+            if table == 0 { choices.removeFirst() }
+            return choices.randomElement(using: &random) ?? .few
+        }
+        shapes = profiles.map { profile in
+            switch profile {
+            case .missOnly: []
+            case .ports: [RuleShape(index: 1, fields: [(.inPort, nil)])]
+            case .vlans: [RuleShape(index: 1, fields: [(.vlanVID, nil)])]
+            case .few, .severalMasks:
+                (1...Int.random(in: 2...6, using: &random)).map { RuleShape(index: $0, &random) }
+            case .oneMask: [RuleShape(index: 1, &random)]
+            }
+        }
+    }
+
+    /// How many changes come before a packet: many at first, then now and then.
+    func changes(at step: Int, _ random: inout SeededGenerator) -> Int {
+        if step == 0 { return 60 }
+        return Int.random(in: 0..<10, using: &random) == 0 ? 1 : 0
+    }
+
+    func change(_ random: inout SeededGenerator) -> FlowMod {
+        let table = UInt8(Int.random(in: 0..<6, using: &random) % 4)
+        var mod = FlowMod(tableID: table, command: .add)
+        let rollDice = Int.random(in: 0..<100, using: &random)
+        mod.command =
+            switch rollDice {
+            case 0..<70: .add
+            case 70..<78: .modifyStrict
+            case 78..<82: .modify
+            case 82..<97: .deleteStrict
+            default: .delete
+            }
+        mod.cookie = UInt64.random(in: 0..<1000, using: &random)
+        let limit = profiles[Int(table)] == .few ? 8 : Int.max
+        if let shape = shapes[Int(table)].randomElement(using: &random), Int.random(in: 0..<12, using: &random) > 0 {
+            (mod.match, mod.priority) = shape.rule(&random, narrow: limit == 8)
+        } else if Int.random(in: 0..<4, using: &random) == 0 {
+            mod.priority = 500  // a match on everything that outranks many
+        } else {
+            mod.priority = 0
+        }
+        if mod.command == .add || mod.command == .modify || mod.command == .modifyStrict {
+            mod.instructions = RandomInstructions.make(table: table, match: mod.match, &random)
+        }
+        return mod
+    }
+}
+
+/// Fields and masks that rules have in common, and the priorities that only they use.
+struct RuleShape {
+    private let index: Int
+    private let fields: [(field: OXMField, mask: UInt128?)]
+
+    init(index: Int, fields: [(OXMField, UInt128?)]) {
+        self.index = index
+        self.fields = fields
+    }
+
+    init(index: Int, _ random: inout SeededGenerator) {
+        var fields: [(OXMField, UInt128?)] = []
+        func maybe(_ odds: Int, _ field: OXMField, _ masks: [UInt128?]) {
+            if Int.random(in: 0..<odds, using: &random) == 0 {
+                fields.append((field, masks.randomElement(using: &random) ?? nil))
+            }
+        }
+        maybe(4, .inPort, [nil])
+        maybe(5, .metadata, [nil, 0x0f, 0xf0])
+        maybe(4, .ethDst, [nil, 0xff, 0x0100_0000_0000])
+        maybe(5, .ethSrc, [nil, 0xffff_ffff_ff00])
+        maybe(5, .vlanVID, [nil, 0x1000])
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0: break
+        case 1: fields.append((.ethType, nil))
+        case 2...5:
+            fields.append((.ethType, nil))
+            maybe(2, .ipv4Src, [nil, 0xffff_ff00, 0xff, 0xffff_fffe])
+            maybe(2, .ipv4Dst, [nil, 0xffff_ff00, 0xffff_fffc])
+            maybe(5, .ipDSCP, [nil])
+            maybe(6, .ipECN, [nil])
+            maybe(2, .ipProto, [nil])
+            if fields.last?.0 == .ipProto {
+                maybe(2, .tcpSrc, [nil])
+                maybe(2, .tcpDst, [nil])
+            }
+        case 6:
+            fields.append((.ethType, nil))
+            maybe(2, .ipv6Src, [nil, UInt128(0xffff_ffff) << 96, 0xff])
+            maybe(1, .ipv6Dst, [nil, 1])
+        default:
+            fields.append((.ethType, nil))
+            maybe(2, .arpOp, [nil])
+            maybe(2, .arpSPA, [nil, 0xffff_ff00])
+            maybe(2, .arpTPA, [nil])
+            maybe(3, .arpSHA, [nil])
+            maybe(3, .arpTHA, [nil])
+        }
+        self.init(index: index, fields: fields.isEmpty ? [(.inPort, nil)] : fields)
+    }
+
+    /// A match of this shape with random values, and a priority of this shape.
+    func rule(_ random: inout SeededGenerator, narrow: Bool) -> (Match, UInt16) {
+        var match: [MatchField] = []
+        var proto: UInt128 = 6
+        for (field, mask) in fields {
+            var field = field
+            var value: UInt128
+            switch field {
+            case .ethType: value = etherType
+            case .ipProto:
+                value = [6, 17].randomElement(using: &random) ?? 6
+                proto = value
+            case .tcpSrc, .tcpDst:
+                if proto == 17 { field = field == .tcpSrc ? .udpSrc : .udpDst }
+                value = SmallWorld.value(field, &random)
+            default: value = SmallWorld.value(field, &random)
+            }
+            if let mask { value &= mask }
+            match.append(MatchField(field, value, mask: mask))
+        }
+        let priority = 1000 + index * 10 + Int.random(in: 0..<(narrow ? 2 : 3), using: &random)
+        return (Match(match), UInt16(priority))
+    }
+
+    private var etherType: UInt128 {
+        let names = Set(fields.map(\.field))
+        if !names.isDisjoint(with: [.ipv6Src, .ipv6Dst]) { return 0x86dd }
+        if !names.isDisjoint(with: [.arpOp, .arpSPA, .arpTPA, .arpSHA, .arpTHA]) { return 0x0806 }
+        return 0x0800
+    }
+}
+
+/// The few values that fields have in rules and in packets.
+enum SmallWorld {
+    static func value(_ field: OXMField, _ random: inout SeededGenerator) -> UInt128 {
+        func pick(_ values: [UInt128]) -> UInt128 { values.randomElement(using: &random) ?? 0 }
+        func upTo(_ limit: UInt128) -> UInt128 { UInt128(UInt64.random(in: 0..<UInt64(limit), using: &random)) }
+        return switch field {
+        case .inPort: 1 + upTo(4)
+        case .metadata: upTo(256)
+        case .ethDst, .ethSrc, .arpSHA, .arpTHA: pick([0x0200_0000_0001, 0x0200_0000_0002, 0xffff_ffff_ffff])
+        case .vlanVID: pick([0, 0x1001, 0x1002, 0x1fff])
+        case .vlanPCP: upTo(8)
+        case .ipDSCP: pick([0, 8, 46])
+        case .ipECN: upTo(4)
+        case .ipProto: pick([6, 17, 1])
+        case .ipv4Src, .ipv4Dst, .arpSPA, .arpTPA: 0x0a00_0000 + upTo(8)
+        case .tcpSrc, .tcpDst, .udpSrc, .udpDst: pick([0, 80, 443, 53])
+        case .icmpv4Type, .icmpv4Code: pick([0, 8])
+        case .arpOp: 1 + upTo(2)
+        case .ipv6Src, .ipv6Dst: UInt128(0x2001_0db8) << 96 + upTo(4)
+        default: 0
+        }
+    }
+}

@@ -1,0 +1,171 @@
+// What a valid configuration is read as: the README's example, the defaults, and every way to write a value.
+
+import Agent
+import NIOCore
+import Testing
+
+/// A configuration on a machine with the cores 0 to 3.
+func parse(_ text: String) throws(ConfigurationErrors) -> Configuration {
+    try Configuration.parse(text, file: "ringway.yaml", availableCores: [0, 1, 2, 3])
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct ConfigurationTests {
+    static let example = """
+        datapath: {id: 1, name: ringway}
+        openflow: {listen: ["ptcp:6654:127.0.0.1"], controllers: ["tcp:127.0.0.1:6653"], fail_mode: secure}
+        workers: {cores: [1], idle: adaptive, queues: {h1: {0: 1}}}
+        memory: {huge_pages: auto, size: 512MiB}
+        ports:
+          - {number: 1, name: h1, device: "net_af_packet0,iface=veth1"}
+          - {number: 2, name: out, device: "net_null1,no-rx=1"}
+        metrics: {listen: "127.0.0.1:9653"}
+        run_directory: /run/ringway
+        """
+
+    @Test func theExampleIsRead() throws {
+        let configuration = try parse(Self.example)
+        #expect(configuration.datapath.id == 1)
+        #expect(configuration.datapath.name == "ringway")
+        #expect(configuration.openflow.listen == [.tcp(host: "127.0.0.1", port: 6654)])
+        #expect(configuration.openflow.controllers == [ControllerAddress(host: "127.0.0.1", port: 6653)])
+        #expect(configuration.workers.cores == [1])
+        #expect(configuration.workers.queues == ["h1": [0: 1]])
+        #expect(configuration.memory.size == 536_870_912)
+        #expect(
+            configuration.ports == [
+                Configuration.Port(number: 1, name: "h1", device: "net_af_packet0,iface=veth1"),
+                Configuration.Port(number: 2, name: "out", device: "net_null1,no-rx=1"),
+            ]
+        )
+        #expect(configuration.ports[0].deviceName == "net_af_packet0")
+        #expect(configuration.metrics.listen == HTTPAddress(host: "127.0.0.1", port: 9653))
+        #expect(configuration.managementSocket == "/run/ringway/ringway.mgmt")
+        #expect(configuration.controlSocket == "/run/ringway/ringway.ctl")
+    }
+
+    @Test func theShortestFileHasTheDefaults() throws {
+        var expected = Configuration(datapath: .init(id: 0xab), workers: .init(cores: [3]))
+        expected.openflow.listen = [.tcp(host: "127.0.0.1", port: 6654)]
+        #expect(try parse("datapath: {id: 0xab}") == expected)
+        #expect(expected.metrics.listen == nil)
+        #expect(expected.openflow.inactivityProbe == .seconds(5))
+    }
+
+    @Test func everyKeyIsHeeded() throws {
+        let configuration = try parse(
+            """
+            datapath:
+              id: 18446744073709551615
+              name: edge-1
+              description: the switch at the edge
+            openflow:
+              listen: ["punix:/run/x.sock", "ptcp:0:[::1]"]
+              controllers: [tcp:controller.example, "tcp:[fe80::1]:6633"]
+              inactivity_probe: 0
+              max_backoff: 2min
+              packet_in_rate: 0
+              flow_limit: 10
+              max_connections: 3
+              max_message: 2048
+            workers:
+              cores: [2, 0]
+              idle: busy
+              queues:
+                p7:
+                  0: 2
+                  3: 0
+            memory: {huge_pages: none, size: 2GiB}
+            ports:
+            - number: 0xffffff00
+              name: p7
+              device: 0000:03:00.0
+              queues: 4
+              mtu: 1500
+            metrics: {listen: "[::1]:0"}
+            run_directory: /tmp/r/
+            """
+        )
+        var expected = Configuration(datapath: .init(id: .max), workers: .init(cores: [2, 0]))
+        expected.datapath.name = "edge-1"
+        expected.datapath.description = "the switch at the edge"
+        expected.openflow.listen = [.unix(path: "/run/x.sock"), .tcp(host: "::1", port: 0)]
+        expected.openflow.controllers = [
+            ControllerAddress(host: "controller.example"), ControllerAddress(host: "fe80::1", port: 6633),
+        ]
+        expected.openflow.inactivityProbe = nil
+        expected.openflow.maxBackoff = .minutes(2)
+        expected.openflow.packetInRate = nil
+        expected.openflow.flowLimit = 10
+        expected.openflow.maxConnections = 3
+        expected.openflow.maxMessage = 2048
+        expected.workers.idle = .busy
+        expected.workers.queues = ["p7": [0: 2, 3: 0]]
+        expected.memory.hugePages = .none
+        expected.memory.size = 2 << 30
+        expected.ports = [
+            Configuration.Port(number: 0xffff_ff00, name: "p7", device: "0000:03:00.0", queues: 4, mtu: 1500)
+        ]
+        expected.metrics.listen = HTTPAddress(host: "::1", port: 0)
+        expected.runDirectory = "/tmp/r"
+        #expect(configuration == expected)
+    }
+
+    @Test(arguments: [
+        ("ptcp:", "ptcp:6654:127.0.0.1"), ("ptcp:7000", "ptcp:7000:127.0.0.1"), ("ptcp::0.0.0.0", "ptcp:6654:0.0.0.0"),
+        ("ptcp:6654:[::]", "ptcp:6654:[::]"), ("punix:/a/b", "punix:/a/b"),
+    ])
+    func listenAddresses(text: String, canonical: String) throws {
+        let configuration = try parse("{datapath: {id: 1}, openflow: {listen: [\"\(text)\"]}}")
+        #expect(configuration.openflow.listen.map(\.description) == [canonical])
+    }
+
+    @Test(arguments: [
+        ("tcp:10.0.0.1", "tcp:10.0.0.1:6653"), ("tcp:c1:7000", "tcp:c1:7000"), ("tcp:[::1]", "tcp:[::1]:6653"),
+    ])
+    func controllerAddresses(text: String, canonical: String) throws {
+        let configuration = try parse("{datapath: {id: 1}, openflow: {controllers: [\"\(text)\"]}}")
+        #expect(configuration.openflow.controllers.map(\.description) == [canonical])
+    }
+
+    @Test func anEmptyListTurnsTheListenersOff() throws {
+        #expect(try parse("{datapath: {id: 1}, openflow: {listen: []}}").openflow.listen == [])
+    }
+
+    /// `check` says so when the flow limit is out of reach, and following its advice helps.
+    @Test(arguments: [1, 63, 100_000, 1_000_000, 16_777_216])
+    func whatIsRecommendedSuffices(flowLimit: Int) throws {
+        var configuration = try parse(
+            "{datapath: {id: 1}, workers: {cores: [0, 1, 2]}, ports: [{number: 1, name: a, device: net_null0}]}"
+        )
+        configuration.openflow.flowLimit = flowLimit
+        configuration.memory.size = configuration.memoryNeeded.inAll
+        // Rounded up, as `check` does.
+        configuration.memory.size = ((configuration.memory.size >> 20) + 1) << 20
+        let needed = configuration.memoryNeeded
+        #expect(needed.flowEntries == flowLimit)
+        #expect(needed.poolBuffers * 2432 + needed.otherBytes + needed.tableLimit <= configuration.memory.size)
+    }
+
+    @Test func theMemoryNeededFollowsItsFormula() throws {
+        // Two workers; port a has 3 receive queues, port b one for each worker.
+        let configuration = try parse(
+            """
+            {datapath: {id: 1}, workers: {cores: [1, 2]}, openflow: {flow_limit: 1000}, ports: [
+              {number: 1, name: a, device: net_null0, queues: 3}, {number: 2, name: b, device: net_null1}]}
+            """
+        )
+        let needed = configuration.memoryNeeded
+        #expect(needed.packetBuffers == 5 * 1024 + 4 * 1056 + 2 * 1440)
+        #expect(needed.packetBytes == needed.packetBuffers * 2432)
+        let other = (16 << 20) + (2 << 20) + 9 * (64 << 10)
+        #expect(needed.otherBytes == other)
+        #expect(needed.atLeast == needed.packetBytes + other + (16 << 20))
+        #expect(needed.tableBytes == 16 << 20)
+        #expect(needed.inAll == needed.packetBytes + other + (16 << 20))
+        #expect(needed.flowEntries == 1000)
+        // Two fifths of 512 MiB are more than these ports need, and tables get the rest.
+        #expect(needed.poolBuffers == (512 << 20) / 5 * 2 / 2432)
+        #expect(needed.tableLimit == (512 << 20) - other - needed.poolBuffers * 2432)
+    }
+}

@@ -1,0 +1,107 @@
+// The tables of `ringway show`, literally.
+
+import Agent
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct TextTableTests {
+    @Test func ports() {
+        var first = PortReport(number: 1, name: "h1", device: "net_af_packet0,iface=veth1")
+        (first.linkUp, first.linkSpeed, first.receivePackets, first.receiveBytes) = (true, 10_000, 123_456, 7)
+        (first.receiveQueues, first.transmitQueues, first.transmitCore) = ([PortReport.Queue(queue: 0, core: 1)], 1, 1)
+        var second = PortReport(number: 4_294_967_040, name: "out", device: "net_null1")
+        (second.transmitQueues, second.transmitDropped, second.transmitErrors) = (2, 3, 4)
+        #expect(
+            TextTable(ports: [first, second]).description == """
+                      PORT  NAME  DEVICE                      LINK       RX PACKETS  RX BYTES  RX LOST  TX PACKETS  TX BYTES  TX LOST  RX QUEUES    TX QUEUES
+                         1  h1    net_af_packet0,iface=veth1  up 10000M      123456         7        0           0         0        0  0 on core 1  1, by core 1
+                4294967040  out   net_null1                   down                0         0        0           0         0        7  -            2, one a worker
+                """
+        )
+    }
+
+    @Test func tables() {
+        let report = TableReport(
+            table: 7,
+            activeEntries: 12,
+            lookups: 100,
+            matches: 99,
+            forms: [.init(core: 1, form: "hash"), .init(core: 2, form: "hash"), .init(core: 3, form: "linear")]
+        )
+        #expect(
+            TextTable(tables: [report]).description == """
+                TABLE  ENTRIES  LOOKUPS  MATCHES  FORM
+                    7       12      100       99  hash+linear
+                """
+        )
+    }
+
+    @Test func workers() {
+        var report = WorkerReport(worker: 0, core: 1)
+        (report.packets, report.busyRatio, report.cyclesPerPacket) = (5, 0.256, 123.44)
+        report.receiveQueues = [.init(port: "h1", queue: 0), .init(port: "out", queue: 0)]
+        #expect(
+            TextTable(workers: [report, WorkerReport(worker: 1, core: 2)]).description == """
+                WORKER  CORE  PACKETS  BURSTS  EMPTY POLLS    BUSY  CYCLES/PACKET  RX QUEUES
+                     0     1        5       0            0  25.6 %          123.4  h1:0, out:0
+                     1     2        0       0            0   0.0 %              -  -
+                """
+        )
+    }
+
+    @Test func channelsAndDrops() {
+        var channel = ChannelReport(
+            endpoint: "ptcp:6654:127.0.0.1",
+            peer: "tcp:127.0.0.1:40000",
+            role: "equal",
+            state: "active"
+        )
+        channel.messages = [
+            .init(direction: .receive, type: "hello", count: 1), .init(direction: .receive, type: "flow_mod", count: 8),
+            .init(direction: .transmit, type: "hello", count: 1),
+        ]
+        #expect(
+            TextTable(channels: [channel]).description == """
+                ENDPOINT             PEER                 ROLE   STATE   SECONDS  RECEIVED  SENT  LAST ERROR
+                ptcp:6654:127.0.0.1  tcp:127.0.0.1:40000  equal  active        0         9     1  -
+                """
+        )
+        #expect(
+            TextTable(drops: [
+                DropReport(reason: "table_miss", port: 1, packets: 10),
+                DropReport(reason: "runt", port: nil, packets: 2),
+            ]).description == """
+                REASON      PORT  PACKETS
+                table_miss     1       10
+                runt           -        2
+                """
+        )
+        #expect(TextTable(drops: []).description == "REASON  PORT  PACKETS")
+    }
+
+    @Test func traces() {
+        let path = TraceReport.Path(
+            steps: ["table 0: priority=1 actions=output:2"],
+            outputs: [.init(destination: "port 2 (out)", frame: "0202")]
+        )
+        let other = TraceReport.Path(steps: ["table 0: no match"], outputs: [])
+        #expect(
+            TraceReport(flow: "in_port=1", compiled: path, model: path, agree: true).text == """
+                packet: in_port=1
+                table 0: priority=1 actions=output:2
+                out: port 2 (out): 0202
+                """
+        )
+        #expect(
+            TraceReport(flow: "in_port=1", compiled: path, model: other, agree: false).text == """
+                packet: in_port=1
+                by the compiled tables:
+                table 0: priority=1 actions=output:2
+                out: port 2 (out): 0202
+                by the switch model:
+                table 0: no match
+                out: nothing
+                """
+        )
+    }
+}
