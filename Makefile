@@ -23,7 +23,7 @@ lint: ## Check the format of sources and scripts.
 	@Scripts/lint
 
 bench: setup build ## Measure, side by side with Open vSwitch on DPDK; as root.
-	@if [ -x Benchmarks/run ]; then Benchmarks/run; else echo "make bench: there is no Benchmarks/run" >&2; exit 1; fi
+	@if [ -x Benchmarks/bench ]; then Benchmarks/bench; else echo "make bench: there is no Benchmarks/bench" >&2; exit 1; fi
 
 format: ## Format the sources.
 	@PATH="$$PATH:/opt/swift/usr/bin" swift format --in-place --recursive --parallel Sources Tests Package.swift

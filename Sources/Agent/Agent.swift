@@ -261,6 +261,7 @@ final class Agent {
         guard let address = configuration.metrics.listen else { return loop.makeSucceededVoidFuture() }
         let bound = NIOLoopBound(self, eventLoop: loop)
         return MetricsServer.start(at: address, on: loop, snapshot: { bound.value.metricsSnapshot() })
+            .flatMapErrorThrowing { throw StartError(description: "metrics.listen \(address): \(reason(of: $0))") }
             .assumeIsolated().map { bound.value.metricsServer = $0 }.nonisolated()
     }
 }
@@ -302,4 +303,10 @@ extension Configuration {
 extension Configuration.Port {
     /// A PCI address, not a virtual device.
     var isPCI: Bool { !device.hasPrefix("net_") }
+}
+
+/// What an error says, without the name of the system call.
+func reason(of error: any Error) -> String {
+    guard let error = error as? IOError else { return "\(error)" }
+    return String(cString: strerror(error.errnoCode))
 }

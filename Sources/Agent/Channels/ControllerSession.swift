@@ -14,6 +14,8 @@ final class ControllerSession {
     var role = ControllerRole.equal
     var asyncConfig = AsyncConfig.initial
     private(set) var messages = MessageCounts()
+    /// Packet-ins that it did not get.
+    private(set) var packetInsDropped: UInt64 = 0
     let connectedSince = NIODeadline.now()
 
     /// Messages that wait for a barrier before them.
@@ -46,13 +48,15 @@ final class ControllerSession {
     }
 
     /// Carries out what has come in, up to a barrier that the workers have not reached yet: nothing behind a barrier is begun
-    /// before everything in front of it is done (OpenFlow 1.3.5 §7.3.8).
+    /// before everything in front of it is done (OpenFlow 1.3.5 §7.3.8). Nor is anything begun while the peer does not read its
+    /// answers; `becameWritable` goes on.
     private func work(_ requests: SwitchRequests) {
         // A barrier that is reached at once calls back from within the loop.
         guard !isWorking else { return }
         isWorking = true
         defer { isWorking = false }
-        while !isWaiting, let envelope = inbox.popFirst() {
+        defer { channel.flush() }
+        while !isWaiting, channel.isWritable, let envelope = inbox.popFirst() {
             guard case .barrierRequest = envelope.message else {
                 requests.carryOut(envelope, for: self)
                 continue
@@ -66,11 +70,15 @@ final class ControllerSession {
         }
     }
 
+    /// The peer has read enough of what was sent.
+    func becameWritable(_ requests: SwitchRequests) { work(requests) }
+
     // MARK: Out
 
+    /// Sends an answer; together with others at the end of the batch.
     func send(_ envelope: Envelope) {
         messages.sent[envelope.message.type, default: 0] += 1
-        channel.writeAndFlush(envelope, promise: nil)
+        channel.write(envelope, promise: nil)
     }
 
     /// Counts a message that the connection's state machine sent or took by itself.
@@ -81,14 +89,17 @@ final class ControllerSession {
     func sendAsync(_ message: Message) {
         nextXID &+= 1
         send(Envelope(xid: nextXID, message: message))
+        channel.flush()
     }
 
     /// Sends a packet-in, unless the controller has had as many as it may, or is behind with reading: what it does not read must
     /// not pile up here.
-    func sendPacketIn(_ packetIn: PacketIn) -> Bool {
-        guard channel.isWritable, packetInLimit?.take() ?? true else { return false }
+    func sendPacketIn(_ packetIn: PacketIn) {
+        guard channel.isWritable, packetInLimit?.take() ?? true else {
+            packetInsDropped += 1
+            return
+        }
         sendAsync(.packetIn(packetIn))
-        return true
     }
 
     /// The masks that hold in the present role.

@@ -17,8 +17,9 @@ final class Endpoints {
 
     private var listeners: [ListenAddress: Channel] = [:]
     private var controllers: [ControllerAddress: ControllerLink] = [:]
-    /// Connections that came in by a listener.
-    private(set) var accepted = 0
+    /// Connections that came in over TCP, and over Unix sockets: these have a limit of their own, so that nobody on the network can
+    /// lock out who administers the machine.
+    private var accepted = (tcp: 0, unix: 0)
 
     init(
         group: any EventLoopGroup,
@@ -36,7 +37,7 @@ final class Endpoints {
 
     // MARK: Listening
 
-    /// Listens at an address. The management socket's peers are tools, which may be silent for a minute.
+    /// Listens at an address.
     func listen(at address: ListenAddress) -> EventLoopFuture<Void> {
         let bound = NIOLoopBound(self, eventLoop: loop)
         let bootstrap = ServerBootstrap(group: group)
@@ -56,7 +57,9 @@ final class Endpoints {
                 return loop.makeFailedFuture(error)
             }
         }
-        return channel.map { channel in
+        return channel.flatMapErrorThrowing { error in
+            throw Agent.StartError(description: "openflow.listen \(address): \(reason(of: error))")
+        }.map { channel in
             let endpoints = bound.value
             endpoints.listeners[address] = channel
             endpoints.log.info("listening", metadata: ["at": "\(address)"])
@@ -71,17 +74,23 @@ final class Endpoints {
     }
 
     private func accept(_ channel: Channel, at address: ListenAddress) -> EventLoopFuture<Void> {
-        guard accepted < settings.maxConnections else {
+        let isUnix = if case .unix = address { true } else { false }
+        guard (isUnix ? accepted.unix : accepted.tcp) < settings.maxConnections else {
             log.warning("refused a connection: openflow.max_connections are open", metadata: ["at": "\(address)"])
             return channel.close()
         }
-        accepted += 1
+        count(isUnix, +1)
         let peer =
             channel.remoteAddress.flatMap { remote in remote.ipAddress.map { "\($0):\(remote.port ?? 0)" } } ?? "unix"
-        let probe: TimeAmount? = if case .unix = address { .seconds(60) } else { settings.inactivityProbe }
+        // Tools may be silent for a minute.
+        let probe = isUnix ? .seconds(60) : settings.inactivityProbe
         let closed = channel.closeFuture.assumeIsolated()
-        closed.whenComplete { [weak self] _ in self?.accepted -= 1 }
+        closed.whenComplete { [weak self] _ in self?.count(isUnix, -1) }
         return addHandlers(to: channel, endpoint: "\(address)", peer: peer, probe: probe) { _, _ in }
+    }
+
+    private func count(_ isUnix: Bool, _ change: Int) {
+        if isUnix { accepted.unix += change } else { accepted.tcp += change }
     }
 
     /// The handlers of one connection.

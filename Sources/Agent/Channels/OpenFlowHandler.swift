@@ -88,6 +88,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
     /// A peer that does not read gets no further answers to read: its requests wait in its own socket.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         _ = context.channel.setOption(.autoRead, value: context.channel.isWritable)
+        if context.channel.isWritable { session?.becameWritable(requests) }
         context.fireChannelWritabilityChanged()
     }
 

@@ -11,14 +11,17 @@ final class Sessions {
     private var generationID: UInt64?
 
     private(set) var packetIns: [PacketInReason: UInt64] = [:]
-    /// Packet-ins that no controller wanted or could take.
-    private(set) var packetInsDropped: UInt64 = 0
+    /// Packet-ins that connections of the past did not get, and those that nobody wanted.
+    private var packetInsDroppedBefore: UInt64 = 0
+    /// Packet-ins not sent: for each connection that could not take one, and once where no connection wanted it.
+    var packetInsDropped: UInt64 { all.reduce(packetInsDroppedBefore) { $0 + $1.packetInsDropped } }
 
     func add(_ session: ControllerSession) { all.append(session) }
 
     func remove(_ session: ControllerSession) {
         all.removeAll { $0 === session }
         closed[session.endpoint, default: MessageCounts()] += session.messages
+        packetInsDroppedBefore += session.packetInsDropped
     }
 
     /// Messages of all connections since the start, those that are closed included, for each endpoint.
@@ -71,11 +74,9 @@ final class Sessions {
             match: Match(fields),
             data: ByteBuffer(bytes: event.data)
         )
-        var taken = false
-        for session in all where session.asyncMasks.packetIn & event.reason.bit != 0 {
-            if session.sendPacketIn(message) { taken = true }
-        }
-        if !taken { packetInsDropped += 1 }
+        let listeners = all.filter { $0.asyncMasks.packetIn & event.reason.bit != 0 }
+        for session in listeners { session.sendPacketIn(message) }
+        if listeners.isEmpty { packetInsDroppedBefore += 1 }
     }
 }
 

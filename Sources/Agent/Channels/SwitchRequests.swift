@@ -37,9 +37,7 @@ final class SwitchRequests {
             if session.role == .slave && envelope.message.changesSwitch {
                 throw .badRequest(.isSlave, "\(envelope.message.type) of a slave")
             }
-            for reply in try answer(envelope.message, for: session) {
-                session.send(Envelope(xid: envelope.xid, message: reply))
-            }
+            for reply in try answer(envelope, for: session) { session.send(reply) }
         } catch {
             log.debug(
                 "refused",
@@ -49,10 +47,11 @@ final class SwitchRequests {
         }
     }
 
-    private func answer(_ message: Message, for session: ControllerSession) throws(OpenFlowError) -> [Message] {
-        switch message {
-        case .featuresRequest: return [.featuresReply(model.features())]
-        case .getConfigRequest: return [.getConfigReply(model.config)]
+    private func answer(_ envelope: Envelope, for session: ControllerSession) throws(OpenFlowError) -> [Envelope] {
+        func reply(_ message: Message) -> [Envelope] { [Envelope(xid: envelope.xid, message: message)] }
+        switch envelope.message {
+        case .featuresRequest: return reply(.featuresReply(model.features()))
+        case .getConfigRequest: return reply(.getConfigReply(model.config))
         case .setConfig(let config):
             try model.setConfig(config)
             datapath.setDropsFragments(config.fragmentHandling == .drop)
@@ -66,11 +65,10 @@ final class SwitchRequests {
         case .meterMod(let mod): try model.execute(mod)
         case .multipartRequest(let request, let more):
             guard let request = try gather(request, more: more, for: session) else { return [] }
-            let replies = try model.answer(request)
-            return replies.enumerated().map { .multipartReply($0.element, more: $0.offset < replies.count - 1) }
-        case .queueGetConfigRequest(let port): return [.queueGetConfigReply(try model.queueConfig(ofPort: port))]
-        case .roleRequest(let request): return [.roleReply(try sessions.changeRole(of: session, by: request))]
-        case .getAsyncRequest: return [.getAsyncReply(session.asyncConfig)]
+            return Envelope.multipartReplies(xid: envelope.xid, try model.answer(request))
+        case .queueGetConfigRequest(let port): return reply(.queueGetConfigReply(try model.queueConfig(ofPort: port)))
+        case .roleRequest(let request): return reply(.roleReply(try sessions.changeRole(of: session, by: request)))
+        case .getAsyncRequest: return reply(.getAsyncReply(session.asyncConfig))
         case .setAsync(let config): session.asyncConfig = config
         case .experimenter(let message):
             throw .badRequest(.badExperimenter, "experimenter \(message.experimenter)")
@@ -80,7 +78,7 @@ final class SwitchRequests {
             break  // the connection's own business
         case .featuresReply, .getConfigReply, .packetIn, .flowRemoved, .portStatus, .multipartReply, .barrierReply,
             .queueGetConfigReply, .roleReply, .getAsyncReply:
-            throw .badRequest(.badType, "\(message.type) is for controllers")
+            throw .badRequest(.badType, "\(envelope.message.type) is for controllers")
         }
         return []
     }

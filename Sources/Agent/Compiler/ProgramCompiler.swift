@@ -31,7 +31,8 @@ struct ActionCompiler {
     private func output(_ port: PortNumber) -> ActionOp {
         switch port {
         case .inPort: .outputInPort
-        case .all: .outputAll
+        // No port is blocked by a spanning tree, which is all that would tell the two apart (OpenFlow 1.3.5 §4.5).
+        case .all, .flood: .outputAll
         case .controller: .controller(reason: reason.rawValue)
         case .table: .outputTable
         default: slots[port].map { .output(slot: $0) } ?? .outputNowhere

@@ -20,6 +20,9 @@ package final class Publisher: DeltaSink {
         cdpdk_pause()
     }
 
+    /// Called when a batch has been sent.
+    package var onSeal: () -> Void = {}
+
     /// Of the delta sent last, over all workers.
     private var sequence: UInt64 = 0
     /// Of the delta sent last to each worker.
@@ -75,24 +78,16 @@ package final class Publisher: DeltaSink {
         }
         for what in retired { waiting.append((sequence, what)) }
         retired.removeAll(keepingCapacity: true)
+        onSeal()
     }
 
     // MARK: Acknowledgement
 
-    /// Whether every worker works by everything sent so far.
-    var isApplied: Bool {
-        workers.indices.allSatisfy { observe(workers[$0].pointee.applied) >= lastSent[$0] }
-    }
-
     /// Runs `body` when every worker works by everything sent so far; at once, if so already and nothing waits before it.
     func whenApplied(_ body: @escaping () -> Void) {
+        // Queued before collecting, which frees removed flows: what waits for their last counters must run before.
+        waiting.append((sequence, .body(body)))
         collect()
-        if firstWaiting == waiting.count && isApplied {
-            drainPacketIns()
-            body()
-        } else {
-            waiting.append((sequence, .body(body)))
-        }
     }
 
     /// Looks how far the workers have come, and does what waited for it: first what wants to look at counters, then what

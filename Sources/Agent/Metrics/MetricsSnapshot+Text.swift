@@ -77,6 +77,9 @@ extension MetricsSnapshot {
         family("packets_total", "Packets that the worker received from ports.", \.packets)
         family("bursts_total", "Polls that found packets.", \.bursts)
         family("empty_polls_total", "Polls that found none.", \.emptyPolls)
+        family("injected_packets_total", "Packets that came by packet-out.", \.injected)
+        family("copied_packets_total", "Copies made of packets that left more than once.", \.copies)
+        family("packet_ins_total", "Packets handed to the control side as packet-ins.", \.packetIns)
         text.family(
             "ringway_worker_busy_ratio",
             .gauge,

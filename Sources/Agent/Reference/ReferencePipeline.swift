@@ -115,7 +115,7 @@ package struct ReferencePipeline {
         switch port {
         case .controller: sendToController(packetInReason, maxLength: maxLength)
         case .inPort: send(to: inPort)
-        case .all: for port in model.ports.keys.sorted() where port != inPort { send(to: port) }
+        case .all, .flood: for port in model.ports.keys.sorted() where port != inPort { send(to: port) }
         case .table: submitToTables()
         case inPort: drop(.ingressPort)
         default: send(to: port)

@@ -2,6 +2,7 @@
 // match, instructions. What depends on the entries that are there already (overlap, room) is decided in
 // FlowModExecution.
 
+import NIOCore
 import OpenFlow
 
 extension SwitchModel {
@@ -20,10 +21,33 @@ extension SwitchModel {
             throw .badRequest(.bufferUnknown, "buffer \(mod.bufferID); packets are not buffered")
         }
         try validate(mod.instructions, of: mod)
-        guard MultipartPieces.fits(FlowStatistics(largestWith: mod.instructions)) else {
+        guard Self.fitIntoReply(mod.instructions) else {
             throw .badAction(.tooMany, "an entry that no statistics reply has room for")
         }
     }
+
+    /// Whether a flow-statistics reply (65,535 bytes with its headers, OpenFlow 1.3.5 §7.3.5) has room for an entry with these
+    /// instructions, whatever its match is: MODIFY may give them to any. Few actions always fit: the longest has 32 bytes.
+    private static func fitIntoReply(_ instructions: [Instruction]) -> Bool {
+        let actions = instructions.reduce(0) { count, instruction in
+            switch instruction {
+            case .applyActions(let actions), .writeActions(let actions): count + actions.count
+            case .gotoTable, .writeMetadata, .clearActions, .meter: count
+            }
+        }
+        guard actions > 1_000 else { return true }
+        let entry = FlowStatistics(tableID: 0, priority: 0, match: .any, instructions: instructions)
+        let replies = Envelope.multipartReplies(xid: 0, .flow([entry]))
+        var bytes = ByteBuffer()
+        guard let reply = replies.first, (try? reply.encode(into: &bytes)) != nil else { return false }
+        return bytes.readableBytes + longestMatch <= 0xffff
+    }
+
+    /// Bytes that a match of all fields with masks has more than an empty one, which is 8 with its padding.
+    private static let longestMatch: Int = {
+        let fields = SwitchCapabilities.matchFields.reduce(4) { $0 + 4 + $1.byteCount * ($1.isMaskable ? 2 : 1) }
+        return (fields + 7) / 8 * 8 - 8
+    }()
 
     /// A match of a flow-mod or of a statistics request.
     func validate(_ match: Match) throws(OpenFlowError) {

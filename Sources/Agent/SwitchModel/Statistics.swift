@@ -4,33 +4,33 @@ import NIOCore
 import OpenFlow
 
 extension SwitchModel {
-    /// The answer, in as many messages as it takes: all but the last go out with OFPMPF_REPLY_MORE.
+    /// The answer, however long: `Envelope.multipartReplies` makes messages of it.
     ///
     /// Throws the error to answer with: `BAD_REQUEST/BAD_TABLE_ID` or `BAD_PORT`, errors of type BAD_MATCH,
     /// `QUEUE_OP_FAILED/…`, `METER_MOD_FAILED/UNKNOWN_METER`, `TABLE_FEATURES_FAILED/EPERM`,
     /// `BAD_REQUEST/BAD_EXPERIMENTER`.
-    package func answer(_ request: MultipartRequest) throws(OpenFlowError) -> [MultipartReply] {
+    package func answer(_ request: MultipartRequest) throws(OpenFlowError) -> MultipartReply {
         switch request {
-        case .description: return [.description(description)]
+        case .description: return .description(description)
         case .flow(let request):
-            return MultipartPieces.cut(try selected(by: request).map(statistics), MultipartReply.flow)
-        case .aggregate(let request): return [.aggregate(try aggregate(request))]
-        case .table: return [.table(tables.indices.map(tableStatistics))]
+            return .flow(try selected(by: request).map(statistics))
+        case .aggregate(let request): return .aggregate(try aggregate(request))
+        case .table: return .table(tables.indices.map(tableStatistics))
         case .portStatistics(let number):
-            return MultipartPieces.cut(try portStatistics(number), MultipartReply.portStatistics)
-        case .portDescription: return MultipartPieces.cut(portDescriptions, MultipartReply.portDescription)
+            return .portStatistics(try portStatistics(number))
+        case .portDescription: return .portDescription(portDescriptions)
         case .tableFeatures(let changes):
             guard changes.isEmpty else {
                 throw .tableFeaturesFailed(.permissionError, "the tables' features can't be set")
             }
-            return MultipartPieces.cut(tableFeatures, MultipartReply.tableFeatures)
-        case .queue(let request): return [.queue(try queueStatistics(request))]
-        case .group: return [.group([])]
-        case .groupDescription: return [.groupDescription([])]
-        case .groupFeatures: return [.groupFeatures(GroupFeatures(types: [:]))]
-        case .meter(let id): return [.meter(try meters(id))]
-        case .meterConfig(let id): return [.meterConfig(try meters(id))]
-        case .meterFeatures: return [.meterFeatures(MeterFeatures())]
+            return .tableFeatures(tableFeatures)
+        case .queue(let request): return .queue(try queueStatistics(request))
+        case .group: return .group([])
+        case .groupDescription: return .groupDescription([])
+        case .groupFeatures: return .groupFeatures(GroupFeatures(types: [:]))
+        case .meter(let id): return .meter(try meters(id))
+        case .meterConfig(let id): return .meterConfig(try meters(id))
+        case .meterFeatures: return .meterFeatures(MeterFeatures())
         case .experimenter: throw .badRequest(.badExperimenter, "multipart request of an experimenter")
         }
     }

@@ -22,12 +22,7 @@ struct PacketEdit {
     /// Looks at the headers anew, after an action that moved them or changed what they mean.
     @inline(never)
     func reparse() {
-        layout.pointee = Parser.parse(
-            cdpdk_mbuf_data(mbuf),
-            length: Int(cdpdk_mbuf_data_length(mbuf)),
-            depth: .full,
-            into: key
-        )
+        Parser.parse(cdpdk_mbuf_data(mbuf), length: Int(cdpdk_mbuf_data_length(mbuf)), depth: .full, into: key, layout)
     }
 
     /// Pushes an outermost tag with the VLAN id and priority of the one that was outermost, else 0 (OpenFlow 1.3.5 §5.12.1).

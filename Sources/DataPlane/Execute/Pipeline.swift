@@ -13,26 +13,38 @@ extension Worker {
             runUniform(count, ingress: ingress)
             return
         }
+        parse(count, depth: depth, ingress: ingress)
+        var listed = count
+        if settings.pointee.dropFragments != 0 { listed = dropFragments(count, ingress: ingress) }
+        runTables(from: 0, listed, of: count, ingress: ingress)
+    }
+
+    /// Fills the keys of the burst's packets and makes them ready for the first table. Out of line, so that its few values
+    /// stay in registers.
+    @inline(never)
+    private borrowing func parse(_ count: Int, depth: ParseDepth, ingress: Ingress) {
+        let mbufs = burst.mbufs
+        let keys = burst.keys
+        let layouts = burst.layouts
         for i in 0..<count {
-            if i + 4 < count { prefetch(cdpdk_mbuf_data(burst.mbufs[i + 4].unsafelyUnwrapped)) }
-            let mbuf = burst.mbufs[i].unsafelyUnwrapped
-            let key = burst.keyWords(i)
+            let mbuf = mbufs[i].unsafelyUnwrapped
+            let key = UnsafeMutableRawPointer(keys + i).assumingMemoryBound(to: UInt64.self)
             key[FlowKey.Word.port] = ingress.keyWord
             key[FlowKey.Word.metadata] = 0
-            burst.layouts[i] = Parser.parse(
+            Parser.parse(
                 cdpdk_mbuf_data(mbuf),
                 length: Int(cdpdk_mbuf_data_length(mbuf)),
                 depth: depth,
-                into: key
+                into: key,
+                layouts + i
             )
+        }
+        for i in 0..<count {
             burst.copies[i] = 0
             burst.setCount[i] = 0
             burst.list[i] = UInt8(truncatingIfNeeded: i)
             burst.nextTable[i] = ActionProgram.noTable
         }
-        var listed = count
-        if settings.pointee.dropFragments != 0 { listed = dropFragments(count, ingress: ingress) }
-        runTables(from: 0, listed, of: count, ingress: ingress)
     }
 
     /// Visits the tables, beginning with `first` for the `listed` packets of `burst.list`.
@@ -67,6 +79,7 @@ extension Worker {
             found: burst.found
         )
         var matches = 0
+        var run = OutputRun()
         for i in 0..<listed {
             let packet = Int(burst.list[i])
             let mbuf = burst.mbufs[packet].unsafelyUnwrapped
@@ -83,11 +96,13 @@ extension Worker {
             }
             let program = record.pointee.program
             if program.pointee.flags.contains(.onlyOutput) && burst.setCount[packet] == 0 {
-                output(mbuf, to: Int(program.pointee.outputSlot), ingress: ingress)
+                extend(&run, mbuf, to: Int(program.pointee.outputSlot), ingress: ingress)
             } else {
+                end(&run)
                 execute(program, packet: packet, table: table, record: record, ingress: ingress)
             }
         }
+        end(&run)
         slot.pointee.lookups &+= UInt64(listed)
         slot.pointee.matches &+= UInt64(matches)
     }
@@ -109,11 +124,12 @@ extension Worker {
         let program = record.pointee.program
         let onlyOutput = program.pointee.flags.contains(.onlyOutput)
         var bytes: UInt64 = 0
+        var run = OutputRun()
         for i in 0..<count {
             let mbuf = burst.mbufs[i].unsafelyUnwrapped
             bytes &+= UInt64(cdpdk_mbuf_packet_length(mbuf))
             if onlyOutput {
-                output(mbuf, to: Int(program.pointee.outputSlot), ingress: ingress)
+                extend(&run, mbuf, to: Int(program.pointee.outputSlot), ingress: ingress)
                 continue
             }
             if i > 0 { (burst.keys + i).update(from: burst.keys, count: 1) }
@@ -122,6 +138,7 @@ extension Worker {
             burst.nextTable[i] = ActionProgram.noTable
             execute(program, packet: i, table: 0, record: record, ingress: ingress)
         }
+        end(&run)
         if counts {
             record.pointee.packets &+= UInt64(count)
             record.pointee.bytes &+= bytes

@@ -65,12 +65,14 @@ package enum Lookup {
         let miss = slot.pointee.miss
         for i in 0..<count { found[i] = miss }
         guard let lookup = slot.pointee.lookup else { return }
-        switch LookupForm(rawValue: lookup.load(as: UInt64.self)) {
-        case .directIndex: DirectIndex.find(lookup, keys: keys, list: list, count: count, found: found)
-        case .linear: Linear.find(lookup, keys: keys, list: list, count: count, found: found)
-        case .hash, .tupleSpace:
+        // By number, because making a `LookupForm` of one is a call.
+        switch lookup.load(as: UInt64.self) {
+        case LookupForm.directIndex.rawValue:
+            DirectIndex.find(lookup, keys: keys, list: list, count: count, found: found)
+        case LookupForm.linear.rawValue: Linear.find(lookup, keys: keys, list: list, count: count, found: found)
+        case LookupForm.hash.rawValue, LookupForm.tupleSpace.rawValue:
             TupleSpace.find(lookup, keys: keys, list: list, count: count, scratch: scratch, found: found)
-        case .constant, nil: break
+        default: break
         }
     }
 

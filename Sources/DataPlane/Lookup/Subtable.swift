@@ -57,9 +57,29 @@ package struct Subtable {
         scratch: LookupScratch,
         found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {
-        let wordCount = Int(truncatingIfNeeded: table.pointee.wordCount)
-        let words = table.words
-        let masks = table.masks
+        // With a constant number of words the compiler unrolls their loops.
+        switch Int(truncatingIfNeeded: table.pointee.wordCount) {
+        case 1: find(table, words: 1, keys, list, count, scratch, found)
+        case 2: find(table, words: 2, keys, list, count, scratch, found)
+        case 3: find(table, words: 3, keys, list, count, scratch, found)
+        case 4: find(table, words: 4, keys, list, count, scratch, found)
+        case 5: find(table, words: 5, keys, list, count, scratch, found)
+        case let wordCount: find(table, words: wordCount, keys, list, count, scratch, found)
+        }
+    }
+
+    @inline(__always)
+    private static func find(
+        _ table: UnsafePointer<Subtable>,
+        words wordCount: Int,
+        _ keys: UnsafePointer<FlowKey>,
+        _ list: UnsafePointer<UInt8>,
+        _ count: Int,
+        _ scratch: LookupScratch,
+        _ found: UnsafeMutablePointer<FlowRecordPointer?>
+    ) {
+        let words = words(table)
+        let masks = masks(table)
         let buckets = table.pointee.buckets
         let bucketMask = table.pointee.bucketMask
         let seed = table.pointee.seed
@@ -98,15 +118,26 @@ package struct Subtable {
         }
     }
 
+    // The arrays are reached by their offsets: through the struct's own type the compiler asks the runtime for its metadata.
+
+    /// The indexes of the key words that the mask covers.
+    @inline(__always)
+    private static func words(_ table: UnsafePointer<Subtable>) -> UnsafePointer<UInt8> {
+        (UnsafeRawPointer(table) + 32).assumingMemoryBound(to: UInt8.self)
+    }
+
+    /// The mask of each of those words.
+    @inline(__always)
+    private static func masks(_ table: UnsafePointer<Subtable>) -> UnsafePointer<UInt64> {
+        (UnsafeRawPointer(table) + 48).assumingMemoryBound(to: UInt64.self)
+    }
+
     /// The first slot of a bucket that has the tag.
     @inline(__always)
     private static func firstCandidate(_ bucket: UnsafeMutablePointer<UInt64>, tag: UInt64) -> FlowRecordPointer? {
-        let slots = UnsafeRawPointer(bucket).loadUnaligned(as: SIMD8<UInt64>.self)
-        let tags = slots &>> 48
-        for i in 0..<slotsPerBucket where tags[i] == tag {
-            return FlowRecordPointer(bitPattern: UInt(slots[i] & 0xffff_ffff_ffff))
-        }
-        return nil
+        let matches = matchTags(bucket, tag)
+        guard matches != 0 else { return nil }
+        return FlowRecordPointer(bitPattern: UInt(bucket[matches.trailingZeroBitCount] & 0xffff_ffff_ffff))
     }
 
     /// The complete search: all slots with the tag, and further buckets as long as they have no empty slot.
@@ -127,7 +158,7 @@ package struct Subtable {
                 let slot = slots[i]
                 if slot == 0 { hasEmpty = true }
                 if slot >> 48 == tag, let record = FlowRecordPointer(bitPattern: UInt(slot & 0xffff_ffff_ffff)),
-                    equal(record, key, words: table.words, masks: table.masks, count: count)
+                    equal(record, key, words: words(table), masks: masks(table), count: count)
                 {
                     return record
                 }
@@ -168,13 +199,4 @@ package struct Subtable {
 
     @inline(__always)
     private static func tag(_ hash: UInt32) -> UInt64 { UInt64(hash >> 16) | 0x8000 }
-}
-
-extension UnsafePointer<Subtable> {
-    /// The indexes of the key words that the mask covers.
-    @inline(__always)
-    var words: UnsafePointer<UInt8> { (UnsafeRawPointer(self) + 32).assumingMemoryBound(to: UInt8.self) }
-    /// The mask of each of those words.
-    @inline(__always)
-    var masks: UnsafePointer<UInt64> { (UnsafeRawPointer(self) + 48).assumingMemoryBound(to: UInt64.self) }
 }

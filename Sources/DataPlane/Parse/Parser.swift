@@ -18,10 +18,10 @@ struct Parser {
         _ packet: UnsafePointer<UInt8>,
         length: Int,
         depth: ParseDepth,
-        into key: UnsafeMutablePointer<UInt64>
-    ) -> PacketLayout {
+        into key: UnsafeMutablePointer<UInt64>,
+        _ layout: UnsafeMutablePointer<PacketLayout>
+    ) {
         let bytes = UnsafeRawPointer(packet)
-        var layout = PacketLayout()
         let dst = bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self)
         let src = bytes.loadUnaligned(fromByteOffset: 6, as: UInt64.self)
         let low48: UInt64 = 0xffff_ffff_ffff
@@ -32,23 +32,21 @@ struct Parser {
         var tci: UInt16 = 0
         if type == EtherType.vlan || type == EtherType.serviceVLAN {
             (type, l3, tci) = skipTags(bytes, length: length, type: type)
-            layout.vlanTagged = l3 > 14
         }
         // In memory: in_port (4 bytes, kept), Ethernet type (2), tag control information (2).
         key[FlowKey.Word.port] =
             (key[FlowKey.Word.port] & 0xffff_ffff) | UInt64(type.byteSwapped) << 32 | UInt64(tci.byteSwapped) << 48
-        layout.l3 = UInt16(truncatingIfNeeded: l3)
+        layout.pointee = PacketLayout(l3: UInt16(truncatingIfNeeded: l3), vlanTagged: l3 > 14)
         key[FlowKey.Word.ipv4] = 0
         key[FlowKey.Word.l4] = 0
-        guard depth == .full else { return layout }
+        guard depth == .full else { return }
         for word in FlowKey.Word.ipv6Src...FlowKey.Word.arpTHA { key[word] = 0 }
         switch type {
-        case EtherType.ipv4: parseIPv4(bytes, length: length, layout: &layout, key)
-        case EtherType.ipv6: parseIPv6(bytes, length: length, layout: &layout, key)
-        case EtherType.arp: parseARP(bytes, length: length, layout: &layout, key)
+        case EtherType.ipv4: parseIPv4(bytes, length: length, l3: l3, layout, key)
+        case EtherType.ipv6: parseIPv6(bytes, length: length, l3: l3, layout, key)
+        case EtherType.arp: parseARP(bytes, length: length, l3: l3, layout, key)
         default: break
         }
-        return layout
     }
 
     /// The Ethernet type behind all VLAN tags, where it ends, and the outermost tag with its present bit.
@@ -73,27 +71,34 @@ struct Parser {
     private static func parseIPv4(
         _ bytes: UnsafeRawPointer,
         length: Int,
-        layout: inout PacketLayout,
+        l3: Int,
+        _ layout: UnsafeMutablePointer<PacketLayout>,
         _ key: UnsafeMutablePointer<UInt64>
     ) {
-        let l3 = Int(layout.l3)
         guard l3 + 20 <= length else { return }
         let versionAndLength = bytes.load(fromByteOffset: l3, as: UInt8.self)
         let headerLength = Int(versionAndLength & 0xf) * 4
         guard versionAndLength >> 4 == 4, headerLength >= 20, l3 + headerLength <= length else { return }
-        layout.network = .ipv4
+        layout.pointee.network = .ipv4
         let proto = bytes.load(fromByteOffset: l3 + 9, as: UInt8.self)
         let tos = bytes.load(fromByteOffset: l3 + 1, as: UInt8.self)
-        layout.proto = proto
-        layout.protoOffset = UInt16(truncatingIfNeeded: l3 + 9)
+        layout.pointee.proto = proto
+        layout.pointee.protoOffset = UInt16(truncatingIfNeeded: l3 + 9)
         key[FlowKey.Word.ipv4] = bytes.loadUnaligned(fromByteOffset: l3 + 12, as: UInt64.self)
         // In memory: source port, destination port (2 bytes each), protocol, type of service, ARP operation (2).
         var l4Word = UInt64(proto) << 32 | UInt64(tos) << 40
         let fragment = bytes.loadUnaligned(fromByteOffset: l3 + 6, as: UInt16.self)
-        layout.isFragment = fragment & 0xff3f != 0
+        layout.pointee.isFragment = fragment & 0xff3f != 0
         let laterFragment = fragment & 0xff1f != 0
         if !laterFragment {
-            l4Word |= parseTransport(bytes, at: l3 + headerLength, length: length, layout: &layout)
+            l4Word |= parseTransport(
+                bytes,
+                at: l3 + headerLength,
+                length: length,
+                proto: proto,
+                icmp: IPProtocol.icmp,
+                layout
+            )
         }
         key[FlowKey.Word.l4] = l4Word
     }
@@ -102,19 +107,19 @@ struct Parser {
     private static func parseIPv6(
         _ bytes: UnsafeRawPointer,
         length: Int,
-        layout: inout PacketLayout,
+        l3: Int,
+        _ layout: UnsafeMutablePointer<PacketLayout>,
         _ key: UnsafeMutablePointer<UInt64>
     ) {
-        let l3 = Int(layout.l3)
         guard l3 + 40 <= length, bytes.load(fromByteOffset: l3, as: UInt8.self) >> 4 == 6 else { return }
-        layout.network = .ipv6
+        layout.pointee.network = .ipv6
         for word in 0..<2 {
             key[FlowKey.Word.ipv6Src + word] = bytes.loadUnaligned(fromByteOffset: l3 + 8 + 8 * word, as: UInt64.self)
             key[FlowKey.Word.ipv6Dst + word] = bytes.loadUnaligned(fromByteOffset: l3 + 24 + 8 * word, as: UInt64.self)
         }
         let trafficClass = UInt8(truncatingIfNeeded: load16(bytes, l3) >> 4)
         var next = bytes.load(fromByteOffset: l3 + 6, as: UInt8.self)
-        layout.protoOffset = UInt16(truncatingIfNeeded: l3 + 6)
+        layout.pointee.protoOffset = UInt16(truncatingIfNeeded: l3 + 6)
         var offset = l3 + 40
         var laterFragment = false
         skipping: while offset + 8 <= length {
@@ -125,19 +130,28 @@ struct Parser {
             case IPProtocol.authentication: size = (units + 2) * 4
             case IPProtocol.fragment:
                 size = 8
-                layout.isFragment = true
+                layout.pointee.isFragment = true
                 laterFragment = laterFragment || load16(bytes, offset + 2) & 0xfff8 != 0
             default: break skipping
             }
             guard offset + size <= length else { break }
             next = bytes.load(fromByteOffset: offset, as: UInt8.self)
-            layout.protoOffset = UInt16(truncatingIfNeeded: offset)
+            layout.pointee.protoOffset = UInt16(truncatingIfNeeded: offset)
             offset += size
             if laterFragment { break }
         }
-        layout.proto = next
+        layout.pointee.proto = next
         var l4Word = UInt64(next) << 32 | UInt64(trafficClass) << 40
-        if !laterFragment { l4Word |= parseTransport(bytes, at: offset, length: length, layout: &layout) }
+        if !laterFragment {
+            l4Word |= parseTransport(
+                bytes,
+                at: offset,
+                length: length,
+                proto: next,
+                icmp: IPProtocol.icmpv6,
+                layout
+            )
+        }
         key[FlowKey.Word.l4] = l4Word
     }
 
@@ -147,18 +161,19 @@ struct Parser {
         _ bytes: UnsafeRawPointer,
         at l4: Int,
         length: Int,
-        layout: inout PacketLayout
+        proto: UInt8,
+        icmp: UInt8,
+        _ layout: UnsafeMutablePointer<PacketLayout>
     ) -> UInt64 {
-        let proto = layout.proto
         if proto == IPProtocol.tcp || proto == IPProtocol.udp {
             guard l4 + (proto == IPProtocol.tcp ? 20 : 8) <= length else { return 0 }
-            layout.l4 = UInt16(truncatingIfNeeded: l4)
+            layout.pointee.l4 = UInt16(truncatingIfNeeded: l4)
             return UInt64(bytes.loadUnaligned(fromByteOffset: l4, as: UInt32.self))
         }
-        guard proto == (layout.network == .ipv4 ? IPProtocol.icmp : IPProtocol.icmpv6), l4 + 8 <= length else {
+        guard proto == icmp, l4 + 8 <= length else {
             return 0
         }
-        layout.l4 = UInt16(truncatingIfNeeded: l4)
+        layout.pointee.l4 = UInt16(truncatingIfNeeded: l4)
         let type = UInt64(bytes.load(fromByteOffset: l4, as: UInt8.self))
         let code = UInt64(bytes.load(fromByteOffset: l4 + 1, as: UInt8.self))
         return type << 8 | code << 24
@@ -168,15 +183,15 @@ struct Parser {
     private static func parseARP(
         _ bytes: UnsafeRawPointer,
         length: Int,
-        layout: inout PacketLayout,
+        l3: Int,
+        _ layout: UnsafeMutablePointer<PacketLayout>,
         _ key: UnsafeMutablePointer<UInt64>
     ) {
-        let l3 = Int(layout.l3)
         // Hardware type 1, protocol type IPv4, address lengths 6 and 4.
         guard l3 + 28 <= length, load16(bytes, l3) == 1, load16(bytes, l3 + 2) == EtherType.ipv4,
             load16(bytes, l3 + 4) == 0x0604
         else { return }
-        layout.network = .arp
+        layout.pointee.network = .arp
         key[FlowKey.Word.l4] = UInt64(bytes.loadUnaligned(fromByteOffset: l3 + 6, as: UInt16.self)) << 48
         let spa = UInt64(bytes.loadUnaligned(fromByteOffset: l3 + 14, as: UInt32.self))
         let tpa = UInt64(bytes.loadUnaligned(fromByteOffset: l3 + 24, as: UInt32.self))

@@ -48,11 +48,12 @@ extension Worker {
         key[FlowKey.Word.port] = ingress.keyWord
         let depth = ParseDepth(rawValue: settings.pointee.depth) ?? .full
         if depth != .port {
-            burst.layouts[0] = Parser.parse(
+            Parser.parse(
                 cdpdk_mbuf_data(mbuf),
                 length: Int(cdpdk_mbuf_data_length(mbuf)),
                 depth: depth,
-                into: key
+                into: key,
+                burst.layouts
             )
         }
         (burst.copies[0], burst.setCount[0], burst.nextTable[0]) = (0, 0, ActionProgram.noTable)

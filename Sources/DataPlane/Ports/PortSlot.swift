@@ -30,6 +30,8 @@ package struct PortSlot {
     package var number: UInt64
     /// Packets in `gathered`.
     package var count: Int
+    /// Whether it is in the list of slots to be flushed at the end of the burst.
+    var isDirty = false
     package let gathered: UnsafeMutablePointer<OpaquePointer?>
     package var counters: PortCounters
 

@@ -3,6 +3,13 @@
 
 import CDPDK
 
+/// Packets in a row for the same port, whose count is kept in registers.
+struct OutputRun {
+    var slot = -1
+    var count = 0
+    var gathered: UnsafeMutablePointer<OpaquePointer?>?
+}
+
 /// A packet on its way to the worker that owns a device's transmit queue.
 package struct Handover: BitwiseCopyable {
     var mbuf: OpaquePointer
@@ -27,18 +34,45 @@ extension Worker {
         let count = port.pointee.count
         port.pointee.gathered[count] = mbuf
         port.pointee.count = count &+ 1
-        if count == 0 {
+        if !port.pointee.isDirty {
+            port.pointee.isDirty = true
             dirty[state.pointee.dirtyCount] = UInt16(truncatingIfNeeded: slot)
             state.pointee.dirtyCount &+= 1
-        } else if count &+ 1 == PortSlot.capacity {
-            send(slot)
         }
+        if count &+ 1 == PortSlot.capacity { send(slot) }
+    }
+
+    /// Outputs to a port; packets in a row for the same port cost a store each.
+    @inline(__always)
+    borrowing func extend(_ run: inout OutputRun, _ mbuf: OpaquePointer, to slot: Int, ingress: Ingress) {
+        // The last place is filled by `gather`, which sends then.
+        if slot == run.slot && run.count < PortSlot.capacity - 1 {
+            run.gathered.unsafelyUnwrapped[run.count] = mbuf
+            run.count &+= 1
+            return
+        }
+        end(&run)
+        output(mbuf, to: slot, ingress: ingress)
+        guard slot != ingress.slot else { return }
+        run = OutputRun(slot: slot, count: ports[slot].count, gathered: ports[slot].gathered)
+    }
+
+    /// Ends a run: before anything else is output, and at the end of the table.
+    @inline(__always)
+    borrowing func end(_ run: inout OutputRun) {
+        guard run.slot >= 0 else { return }
+        ports[run.slot].count = run.count
+        run.slot = -1
     }
 
     /// Sends all that was gathered, and frees what was dropped.
     @inline(__always)
     borrowing func flush() {
-        for i in 0..<state.pointee.dirtyCount { send(Int(dirty[i])) }
+        for i in 0..<state.pointee.dirtyCount {
+            let slot = Int(dirty[i])
+            ports[slot].isDirty = false
+            send(slot)
+        }
         state.pointee.dirtyCount = 0
         if state.pointee.droppedCount > 0 { freeDropped() }
     }

@@ -32,7 +32,7 @@ enum RandomInstructions {
 
     private static func output(_ random: inout SeededGenerator) -> Action {
         // Port 9 does not exist.
-        let port: PortNumber = [1, 2, 3, 4, 9, .all, .inPort, .controller].randomElement(using: &random) ?? 1
+        let port: PortNumber = [1, 2, 3, 4, 9, .all, .flood, .inPort, .controller].randomElement(using: &random) ?? 1
         return .output(port, maxLength: 0xffff)
     }
 

@@ -88,6 +88,12 @@ struct PrometheusTextTests {
                 ringway_worker_bursts_total{worker="1",core="2"} 0
                 ringway_worker_empty_polls_total{worker="0",core="1"} 13
                 ringway_worker_empty_polls_total{worker="1",core="2"} 0
+                ringway_worker_injected_packets_total{worker="0",core="1"} 0
+                ringway_worker_injected_packets_total{worker="1",core="2"} 0
+                ringway_worker_copied_packets_total{worker="0",core="1"} 0
+                ringway_worker_copied_packets_total{worker="1",core="2"} 0
+                ringway_worker_packet_ins_total{worker="0",core="1"} 0
+                ringway_worker_packet_ins_total{worker="1",core="2"} 0
                 ringway_worker_busy_ratio{worker="0",core="1"} 0.25
                 ringway_worker_busy_ratio{worker="1",core="2"} 0
                 ringway_worker_cycles_per_packet{worker="0",core="1"} 140.5

@@ -163,7 +163,6 @@ struct FlowModErrorTests {
         Case("output to IN_PORT, ALL, CONTROLLER", [.to(.inPort), .to(.all), .to(.controller)], nil),
         Case("output to TABLE", [.to(.table)], .badOutPort),
         Case("output to NORMAL", [.to(.normal)], .badOutPort),
-        Case("output to FLOOD", [.to(.flood)], .badOutPort),
         Case("output to LOCAL", [.to(.local)], .badOutPort),
         Case("output to ANY", [.to(.any)], .badOutPort),
         Case("group", [.group(1)], .badOutGroup),

@@ -140,12 +140,10 @@ final class SwitchModelFixture {
         model.tables[table].entries.map { "\($0.priority)/\($0.cookie)" }.sorted()
     }
 
-    /// What a multipart request for flows gets, all messages together.
+    /// What a multipart request for flows gets.
     func flows(_ request: FlowStatisticsRequest = FlowStatisticsRequest()) throws -> [FlowStatistics] {
-        try model.answer(.flow(request)).flatMap { reply in
-            guard case .flow(let flows) = reply else { return [FlowStatistics]() }
-            return flows
-        }
+        guard case .flow(let flows) = try model.answer(.flow(request)) else { return [] }
+        return flows
     }
 }
 

@@ -1,0 +1,1 @@
+"""What Benchmarks/bench is made of: machine, processes, traffic, switches, measurements, rows, report."""
