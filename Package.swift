@@ -64,5 +64,6 @@ let package = Package(
             dependencies: ["Agent", "CDPDK", "OpenFlow", "DataPlane", nio("NIOPosix"), nio("NIOEmbedded"), "Yams"],
             swiftSettings: dpdk
         ),
+        .testTarget(name: "LiveTests", dependencies: ["OpenFlow", nio("NIOCore")], swiftSettings: swift6),
     ]
 )

@@ -1,0 +1,202 @@
+// Every ovs-ofctl command that a pure OpenFlow 1.3 switch can answer, over TCP and over the management socket.
+
+import Foundation
+import Testing
+
+extension LiveTests {
+    @Suite("ovs-ofctl", .serialized) struct OvsOfctlCommandTests {
+        @Test("reads the switch", arguments: [LiveSwitch.Target.tcp, .socket])
+        func reads(over target: LiveSwitch.Target) async throws {
+            let live = try await LiveSwitch.started()
+            func expect(_ command: String, _ arguments: String..., prints texts: [String]) async throws {
+                let outcome =
+                    if let argument = arguments.first {
+                        try await live.ofctl(command, argument, over: target)
+                    } else {
+                        try await live.ofctl(command, over: target)
+                    }
+                #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(command): \(outcome)")
+                for text in texts { #expect(outcome.output.contains(text), "\(command): \(outcome)") }
+            }
+            try await expect(
+                "show",
+                prints: ["dpid:000000000000002a", "n_tables:254", " 1(h1): addr:", " 2(h2): addr:", "frags=normal"]
+            )
+            try await expect(
+                "dump-desc",
+                prints: ["Manufacturer: Ringway", "Hardware: DPDK", "Software: ringway", "DP Description: live"]
+            )
+            try await expect("dump-ports", prints: ["2 ports", "port  1: rx pkts=", "port  2: rx pkts="])
+            try await expect("dump-ports", "2", prints: ["1 ports", "port  2: rx pkts="])
+            try await expect("dump-ports", "h2", prints: ["1 ports", "port  2: rx pkts="])
+            try await expect("dump-ports-desc", prints: [" 1(h1): addr:", " 2(h2): addr:", "LIVE"])
+            try await expect("dump-tables", prints: ["table 0:", "active=0, lookup=0, matched=0"])
+            try await expect("dump-table-features", prints: ["table 0", "goto_table", "eth_{src,dst}", "set_field"])
+            try await expect("probe", prints: [])
+            try await expect("ping", "200", prints: ["200 bytes from", "xid="])
+            try await expect("get-frags", prints: ["normal"])
+            try await expect("dump-flows", prints: [])
+            try await expect("dump-aggregate", prints: ["packet_count=0 byte_count=0 flow_count=0"])
+        }
+
+        @Test("refuses a port that is not there")
+        func refusesUnknownPort() async throws {
+            let live = try await LiveSwitch.started()
+            let outcome = try await live.ofctl("dump-ports", "9", options: ["--no-names"])
+            #expect(
+                outcome.description.contains("OFPBRC_BAD_PORT") || outcome.description.contains("OFPT_ERROR"),
+                "\(outcome)"
+            )
+        }
+
+        @Test("changes flows", arguments: [LiveSwitch.Target.tcp, .socket])
+        func changesFlows(over target: LiveSwitch.Target) async throws {
+            let live = try await LiveSwitch.started()
+            func run(_ command: String, _ argument: String, options: [String] = []) async throws {
+                let outcome = try await live.ofctl(command, argument, options: options, over: target)
+                #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(command) \(argument): \(outcome)")
+            }
+            func flows(_ filter: String...) async throws -> Set<String> {
+                Set(try await live.flows(filter.joined(separator: ","), over: target))
+            }
+            try await run("add-flow", "priority=10,in_port=h1,actions=output:h2")
+            let file = try live.file(
+                "flows.txt",
+                """
+                table=0,priority=20,ip,nw_dst=10.0.0.0/8,actions=goto_table:1
+                table=1,priority=5,tcp,nw_dst=10.0.0.1,tp_dst=80,actions=dec_ttl,output:2
+                # a comment
+
+                table=1,priority=6,udp,nw_dst=10.0.0.1,cookie=0x7,actions=drop
+                """
+            )
+            try await run("add-flows", file)
+            #expect(
+                try await flows() == [
+                    "priority=10,in_port=1 actions=output:2", "priority=20,ip,nw_dst=10.0.0.0/8 actions=goto_table:1",
+                    "table=1, priority=5,tcp,nw_dst=10.0.0.1,tp_dst=80 actions=dec_ttl,output:2",
+                    "cookie=0x7, table=1, priority=6,udp,nw_dst=10.0.0.1 actions=drop",
+                ]
+            )
+            #expect(try await flows("table=1,ip,nw_dst=10.0.0.1").count == 2)
+            #expect(try await flows("tcp").count == 1)
+            #expect(try await flows("cookie=0x7/-1").count == 1)
+            #expect(try await flows("out_port=2").count == 2)
+            let aggregate = try await live.ofctl("dump-aggregate", "table=1", over: target)
+            #expect(aggregate.output.contains("packet_count=0 byte_count=0 flow_count=2"), "\(aggregate)")
+
+            // Loose: all that is as specific; strict: the one.
+            try await run("mod-flows", "table=1,ip,nw_dst=10.0.0.1,actions=output:1")
+            #expect(try await flows("table=1").allSatisfy { $0.hasSuffix("actions=output:1") })
+            try await run(
+                "mod-flows",
+                "table=1,priority=5,tcp,nw_dst=10.0.0.1,tp_dst=80,actions=output:2",
+                options: ["--strict"]
+            )
+            #expect(try await flows("table=1,out_port=2").count == 1)
+            try await run("del-flows", "table=1,priority=4,tcp,nw_dst=10.0.0.1,tp_dst=80", options: ["--strict"])
+            #expect(try await flows("table=1").count == 2, "no flow has this priority")
+            try await run("del-flows", "table=1,priority=5,tcp,nw_dst=10.0.0.1,tp_dst=80", options: ["--strict"])
+            #expect(try await flows("table=1").count == 1)
+            try await run("del-flows", "ip")
+            #expect(try await flows() == ["priority=10,in_port=1 actions=output:2"])
+            #expect(try await live.ofctl("del-flows", over: target).status == 0)
+            #expect(try await flows().isEmpty)
+        }
+
+        @Test("replaces and compares flows", arguments: [LiveSwitch.Target.tcp, .socket])
+        func replacesFlows(over target: LiveSwitch.Target) async throws {
+            let live = try await LiveSwitch.started()
+            let old = try live.file(
+                "old.txt",
+                "priority=1,in_port=1,actions=output:2\npriority=2,ip,actions=output:1\n"
+            )
+            let new = try live.file(
+                "new.txt",
+                "priority=1,in_port=1,actions=output:1\npriority=3,arp,actions=output:2\n"
+            )
+            #expect(try await live.ofctl("add-flows", old, over: target).status == 0)
+            let same = try await live.ofctl("diff-flows", old, over: target)
+            #expect(same.status == 0 && same.output.isEmpty, "\(same)")
+            let different = try await live.ofctl("diff-flows", new, over: target)
+            #expect(different.status == 2 && different.lines.count == 4, "\(different)")
+            let replaced = try await live.ofctl("replace-flows", new, over: target)
+            #expect(replaced.status == 0, "\(replaced)")
+            let after = try await live.ofctl("diff-flows", new, over: target)
+            #expect(after.status == 0 && after.output.isEmpty, "\(after)")
+        }
+
+        @Test("sends packets out and monitors packet-ins", arguments: [LiveSwitch.Target.tcp, .socket])
+        func packetOutAndMonitor(over target: LiveSwitch.Target) async throws {
+            let live = try await LiveSwitch.started()
+            // Port 2's packets are shown, in full; a packet-out to TABLE goes through the rules.
+            try await live.addFlows(
+                "priority=1,in_port=2,actions=controller",
+                "priority=2,in_port=1,actions=output:2,controller:20"
+            )
+            // Without buffers a packet-in holds the whole packet, whatever `max_len` says (OpenFlow 1.3.5 §7.4.1).
+            let monitor = try live.startOfctl("monitor", "65535", over: target)
+            #expect(try await eventually { try await live.show("channels").contains { $0.messages("set_config") > 0 } })
+            let frame = "0200000000020200000000010800" + String(repeating: "5a", count: 50)
+            for port in ["1", "table"] {
+                let outcome = try await live.ofctl(
+                    "packet-out",
+                    "in_port=1,packet=\(frame),actions=\(port == "1" ? "output:2" : "table")",
+                    over: target
+                )
+                #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+            }
+            #expect(try await eventually { monitor.printed.contains("(via action)") }, "\(monitor.printed)")
+            #expect(
+                monitor.printed.contains("total_len=64") && monitor.printed.contains("data_len=64 (unbuffered)"),
+                "\(monitor.printed)"
+            )
+            #expect(try await eventually { try await live.dumpedPort(2)[2] == 2 }, "both left by port 2")
+            try await live.expectPing(false, from: 2, to: 1, count: 1)
+            #expect(
+                try await eventually { monitor.printed.contains("in_port=2") && monitor.printed.contains("arp") },
+                "\(monitor.printed)"
+            )
+            monitor.send(SIGTERM)
+            _ = try await monitor.outcome(within: .seconds(5))
+        }
+
+        @Test("sets how fragments are handled")
+        func fragments() async throws {
+            let live = try await LiveSwitch.started()
+            // No packets: the kernel puts fragments together before an AF_PACKET port sees them.
+            #expect(try await live.ofctl("get-frags").output.contains("normal"))
+            #expect(try await live.ofctl("set-frags", "drop").status == 0)
+            #expect(try await live.ofctl("get-frags").output.contains("drop"))
+            let refused = try await live.ofctl("set-frags", "reassemble")
+            #expect(refused.status != 0, "there is no reassembly: \(refused)")
+            #expect(try await live.ofctl("get-frags").output.contains("drop"))
+        }
+
+        @Test("is told what is wrong with a flow")
+        func errors() async throws {
+            let live = try await LiveSwitch.started()
+            // BAD_VENDOR is what ovs-ofctl calls BAD_EXPERIMENTER. It refuses to send a goto to an earlier table.
+            for (flow, error) in [
+                ("in_port=1,actions=enqueue:1:2", "OFPT_ERROR (OF1.3)"),
+                ("in_port=1,actions=resubmit:2", "OFPBAC_BAD_VENDOR"),
+                ("in_port=1,actions=meter:1", "OFPT_ERROR (OF1.3)"),
+                ("in_port=1,actions=group:1", "OFPBAC_BAD_OUT_GROUP"),
+                ("table=3,actions=goto_table:2", "OFPBIC_BAD_TABLE_ID"),
+            ] {
+                let outcome = try await live.ofctl("add-flow", flow)
+                #expect(outcome.status == 1 && outcome.errors.contains(error), "\(flow): \(outcome)")
+            }
+            #expect(try await live.flows().isEmpty)
+        }
+    }
+}
+
+extension LiveSwitch.Row {
+    /// Messages of a type received over a channel.
+    func messages(_ type: String) -> Int {
+        rows("messages").filter { $0.text("type") == type && $0.text("direction") == "receive" }.reduce(0) {
+            $0 + $1.number("count")
+        }
+    }
+}
