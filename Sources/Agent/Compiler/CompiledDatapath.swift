@@ -73,7 +73,7 @@ package final class CompiledDatapath: Datapath {
     }
 
     package func packetOut(inPort: PortNumber, actions: [Action], data: ByteBuffer) throws(OpenFlowError) {
-        let ops = ActionCompiler(slots: ports.slots).compile(actions)
+        let ops = ActionCompiler(slots: compiler.programs.slots).compile(actions)
         let size = ActionProgram.size(count: ops.count)
         guard let block = memory.allocate(size, reserve: true) else {
             throw .badRequest(.bufferUnknown, "no memory for the packet-out's actions")
@@ -86,7 +86,7 @@ package final class CompiledDatapath: Datapath {
             )
         }
         ActionProgram.initialize(block, apply: ops, write: [], clear: false, metadata: nil, gotoTable: nil)
-        let slot = ports.slots[inPort] ?? Delta.noSlot
+        let slot = compiler.programs.slots[inPort] ?? Delta.noSlot
         publisher.send(
             .inject(
                 mbuf,

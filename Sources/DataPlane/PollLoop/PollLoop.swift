@@ -49,12 +49,13 @@ extension Worker {
         var admitted = 0
         for i in 0..<received {
             let mbuf = burst.mbufs[i].unsafelyUnwrapped
+            let hasRoom = !cdpdk_mbuf_vlan_stripped(mbuf) || restoreTag(mbuf)
             bytes &+= UInt64(cdpdk_mbuf_packet_length(mbuf))
             if cdpdk_mbuf_data_length(mbuf) < 14 {
                 drop(mbuf, .runt, at: ingress.slot)
                 continue
             }
-            if cdpdk_mbuf_vlan_stripped(mbuf), !restoreTag(mbuf) {
+            guard hasRoom else {
                 drop(mbuf, .noBuffer, at: ingress.slot)
                 continue
             }

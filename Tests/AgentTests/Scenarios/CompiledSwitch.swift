@@ -1,0 +1,169 @@
+// A scenario's switch made of the model, the compiler and a worker in this process. Packets go through the compiled tables;
+// time is the real one.
+
+import Agent
+import DataPlane
+import Glibc
+import NIOCore
+import OpenFlow
+
+final class CompiledSwitch: ScenarioSwitch {
+    private let system: InProcessSwitch
+    private var flowRemoved: [FlowRemoved] = []
+    private var received: UInt64 = 0
+    private var runts: UInt64 = 0
+    private var receivedByPort: [UInt32: (packets: UInt64, bytes: UInt64)] = [:]
+
+    private let ports: [UInt32]
+
+    init(ports: [UInt32]) throws {
+        guard ports == Array(1...UInt32(ports.count)) else { throw ScenarioError("ports: 1, 2, 3, … expected") }
+        self.ports = ports
+        system = try InProcessSwitch(portCount: ports.count)
+        system.model.onFlowRemoved = { [unowned self] in flowRemoved.append($0) }
+        try addDevices()
+    }
+
+    /// Packet-outs find ports by their devices. These have a device each that is never polled, and what is output to them stays
+    /// with the worker all the same.
+    private func addDevices() throws {
+        for number in ports {
+            let device = "net_null\(Self.deviceCount.withLock { count in count += 1; return count })"
+            let entry = try system.datapath.ports.add(
+                number: PortNumber(rawValue: number),
+                name: "p\(number)",
+                devargs: "\(device),no-rx=1",
+                receiveQueues: 1,
+                byHand: [:]
+            )
+            guard Int(entry.slot) == Int(number) - 1 else {
+                throw ScenarioError("port \(number) has slot \(entry.slot)")
+            }
+            system.settle()
+            system.worker.pointee.ports[Int(entry.slot)].destination = Destination.capture.rawValue
+        }
+    }
+
+    private static let deviceCount = Locked(100)
+
+    deinit {
+        for number in ports { system.datapath.ports.remove(PortNumber(rawValue: number)) {} }
+        system.settle()
+    }
+
+    func configure(_ handling: FragmentHandling) throws {
+        try system.model.setConfig(SwitchConfig(fragmentHandling: handling))
+        system.datapath.setDropsFragments(handling == .drop)
+        system.settle()
+    }
+
+    func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
+        for (origin, message) in rules {
+            guard let mod = message.flowMod else { throw ScenarioError("\(origin): \(message.frame)") }
+            try system.execute(mod)
+        }
+    }
+
+    func refusal(of message: RecordedMessage) throws -> OpenFlowError? {
+        defer { system.settle() }
+        return message.refusal ?? system.model.refusal(of: message.message)
+    }
+
+    func receive(_ frame: [UInt8], port: UInt32, expected: Observation) throws -> Observation {
+        received += 1
+        receivedByPort[port, default: (0, 0)].packets += 1
+        receivedByPort[port]?.bytes += UInt64(frame.count)
+        guard let outcome = system.receive(frame, port: port) else {
+            // Where a worker polls, it sorts these out before they come to the tables.
+            runts += 1
+            return Observation(drops: [.runt])
+        }
+        return observation(outcome)
+    }
+
+    func packetOut(_ packetOut: RecordedMessage, expected: Observation) throws -> Observation {
+        guard case .packetOut(let message)? = packetOut.message else { throw ScenarioError("\(packetOut.frame)") }
+        let before = drops
+        let outcome = try system.packetOut(
+            Array(message.data.readableBytesView),
+            inPort: message.inPort,
+            actions: message.actions
+        )
+        var observation = observation(outcome)
+        for reason in DropReason.allCases {
+            let count = Int(drops[reason.rawValue] - before[reason.rawValue])
+            observation.drops += [DropReason](repeating: reason, count: count)
+        }
+        return observation
+    }
+
+    func wait(seconds: Double) throws {
+        // The model hears of time-outs as it does in the agent: every 100 ms.
+        _ = ToolProcess.wait(seconds: seconds) {
+            system.model.expireFlows()
+            system.settle()
+            usleep(50_000)
+            return false
+        }
+    }
+
+    func takeFlowRemoved(count: Int) throws -> [FlowRemoved] {
+        defer { flowRemoved = [] }
+        return flowRemoved
+    }
+
+    func counters(ofTable tableID: UInt8) throws -> (lookups: UInt64, matches: UInt64) {
+        system.datapath.counters(ofTable: tableID)
+    }
+
+    func counters(ofPort port: UInt32) throws -> PortStatistics {
+        var statistics = PortStatistics(number: PortNumber(rawValue: port))
+        let counters = system.worker.pointee.ports[Int(port) - 1].counters
+        (statistics.transmittedPackets, statistics.transmittedBytes) = (
+            counters.transmittedPackets, counters.transmittedBytes
+        )
+        // The worker does not poll here: what is received is counted by whoever gives it the packets.
+        (statistics.receivedPackets, statistics.receivedBytes) = receivedByPort[port] ?? (0, 0)
+        return statistics
+    }
+
+    func flows() throws -> [FlowStatistics] { try system.model.flows() }
+
+    func finish() throws -> PacketBalance {
+        let counters = system.worker.pointee.counters.pointee
+        var balance = PacketBalance(received: received, injected: counters.injected, copies: counters.copies)
+        for slot in 0..<PortSlot.limit {
+            balance.sent += system.worker.pointee.ports[slot].counters.transmittedPackets
+        }
+        balance.toController = counters.packetIns[0] + counters.packetIns[1] + counters.packetIns[2]
+        balance.dropped = drops.reduce(runts, +)
+        return balance
+    }
+
+    private func observation(_ outcome: Outcome) -> Observation {
+        var observation = Observation(drops: outcome.drops)
+        observation.sent = outcome.outputs.map { SentFrame(port: $0.port, $0.bytes) }
+        for (record, bytes) in outcome.packetIns {
+            let hasEntry = record.record != PacketInRecord.noRecord
+            let entry = hasEntry ? system.datapath.compiler.flows.entry(Int(record.record)) : nil
+            observation.sent.append(
+                SentFrame(
+                    packetIn: PacketInReason(rawValue: record.reason) ?? .action,
+                    tableID: record.table,
+                    cookie: entry?.cookie ?? .max,
+                    metadata: record.metadata,
+                    inPort: record.inPort,
+                    bytes
+                )
+            )
+        }
+        return observation
+    }
+
+    /// Over all ports, by reason.
+    private var drops: [UInt64] {
+        DropReason.allCases.map { reason in
+            (0..<PortSlot.limit).reduce(0) { $0 + system.worker.pointee.ports[$1].counters.drops[reason.rawValue] }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+// A scenario's switch made of the model and the reference interpreter alone: it counts what the interpreter reports, and its
+// clock goes on only when the scenario waits.
+
+import Agent
+import DataPlane
+import NIOCore
+import OpenFlow
+
+final class ModelSwitch: ScenarioSwitch, Datapath {
+    private var model: SwitchModel!
+    private var time = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
+    private var flowRemoved: [FlowRemoved] = []
+    private var observation = Observation()
+    private var balance = PacketBalance()
+    /// Entries are kept with their counters: the identifier of one that is gone must not be used again.
+    private var flowCounters: [ObjectIdentifier: (entry: FlowEntry, counters: FlowCounters)] = [:]
+    private var tableCounters: [UInt8: (lookups: UInt64, matches: UInt64)] = [:]
+    private var portCounters: [PortNumber: PortStatistics] = [:]
+
+    init(ports: [UInt32]) {
+        model = SwitchModel(
+            datapathID: 1,
+            description: SwitchDescription(
+                manufacturer: "",
+                hardware: "",
+                software: "",
+                serialNumber: "",
+                datapath: ""
+            ),
+            datapath: self,
+            now: { [unowned self] in time }
+        )
+        for number in ports {
+            let port = PortNumber(rawValue: number)
+            model.setPort(Port(number: port, hardwareAddress: EthernetAddress(rawValue: 0), name: "p\(number)"))
+            portCounters[port] = PortStatistics(number: port)
+        }
+        model.onFlowRemoved = { [unowned self] in flowRemoved.append($0) }
+    }
+
+    // MARK: ScenarioSwitch
+
+    func configure(_ handling: FragmentHandling) throws {
+        try model.setConfig(SwitchConfig(fragmentHandling: handling))
+    }
+
+    func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
+        for (origin, message) in rules {
+            guard let mod = message.flowMod else { throw ScenarioError("\(origin): \(message.frame)") }
+            try model.execute(mod)
+        }
+    }
+
+    func refusal(of message: RecordedMessage) throws -> OpenFlowError? {
+        message.refusal ?? model.refusal(of: message.message)
+    }
+
+    func receive(_ frame: [UInt8], port: UInt32, expected: Observation) throws -> Observation {
+        let number = PortNumber(rawValue: port)
+        portCounters[number]?.receivedPackets += 1
+        portCounters[number]?.receivedBytes += UInt64(frame.count)
+        balance.received += 1
+        return note(ReferencePipeline.receive(frame, inPort: number, by: model), inPort: number, length: frame.count)
+    }
+
+    func packetOut(_ packetOut: RecordedMessage, expected: Observation) throws -> Observation {
+        guard case .packetOut(let message)? = packetOut.message else { throw ScenarioError("\(packetOut.frame)") }
+        try model.execute(message)
+        return observation
+    }
+
+    func wait(seconds: Double) throws {
+        time = time + .nanoseconds(Int64(seconds * 1e9))
+        model.expireFlows()
+    }
+
+    func takeFlowRemoved(count: Int) throws -> [FlowRemoved] {
+        defer { flowRemoved = [] }
+        return flowRemoved
+    }
+
+    func counters(ofPort port: UInt32) throws -> PortStatistics {
+        portCounters[PortNumber(rawValue: port)] ?? PortStatistics(number: PortNumber(rawValue: port))
+    }
+
+    func flows() throws -> [FlowStatistics] { try model.flows() }
+
+    func finish() throws -> PacketBalance { balance }
+
+    // MARK: Datapath
+
+    func apply(_ changes: [FlowChange]) throws(OpenFlowError) {}
+    func whenApplied(_ body: @escaping () -> Void) { body() }
+    func counters(of flow: FlowEntry) -> FlowCounters {
+        flowCounters[ObjectIdentifier(flow)]?.counters ?? FlowCounters()
+    }
+    func counters(ofTable tableID: UInt8) -> (lookups: UInt64, matches: UInt64) { tableCounters[tableID] ?? (0, 0) }
+    func counters(ofPort port: PortNumber) -> PortStatistics? { portCounters[port] }
+
+    func packetOut(inPort: PortNumber, actions: [Action], data: ByteBuffer) throws(OpenFlowError) {
+        let frame = Array(data.readableBytesView)
+        balance.injected += 1
+        observation = note(
+            ReferencePipeline.packetOut(frame, inPort: inPort, actions: actions, by: model),
+            inPort: inPort,
+            length: frame.count
+        )
+    }
+
+    // MARK: Counting
+
+    private func note(_ pipeline: ReferencePipeline, inPort: PortNumber, length: Int) -> Observation {
+        var observation = Observation()
+        var length = length
+        for step in pipeline.steps {
+            switch step {
+            case .table(let id, let entry):
+                tableCounters[id, default: (0, 0)].lookups += 1
+                guard let entry else { continue }
+                tableCounters[id]?.matches += 1
+                var counters = counters(of: entry)
+                counters.packets += 1
+                counters.bytes += UInt64(length)
+                counters.lastUsed = time
+                flowCounters[ObjectIdentifier(entry)] = (entry, counters)
+            // A tag that a later table's entry counts, too. Validation has seen to it that there is one to pop.
+            case .action(.pushVLAN): length += 4
+            case .action(.popVLAN): length -= 4
+            case .drop(let reason): observation.drops.append(DropReason(reason))
+            case .action, .actionSet: break
+            }
+        }
+        for output in pipeline.outputs {
+            switch output.destination {
+            case .port(let port):
+                portCounters[port]?.transmittedPackets += 1
+                portCounters[port]?.transmittedBytes += UInt64(output.frame.count)
+                balance.sent += 1
+                observation.sent.append(SentFrame(port: port.rawValue, output.frame))
+            case .controller(let reason, let tableID, let cookie, let metadata, _):
+                balance.toController += 1
+                observation.sent.append(
+                    SentFrame(
+                        packetIn: reason,
+                        tableID: tableID,
+                        cookie: cookie,
+                        metadata: metadata,
+                        inPort: inPort.rawValue,
+                        output.frame
+                    )
+                )
+            }
+        }
+        balance.dropped += UInt64(observation.drops.count)
+        // The interpreter counts no copies: each fate but one is a copy's.
+        balance.copies += UInt64(max(0, observation.count - 1))
+        return observation
+    }
+}
+
+extension SwitchModel {
+    /// The error that a message is refused with; nil: it was accepted.
+    func refusal(of message: Message?) -> OpenFlowError? {
+        do throws(OpenFlowError) {
+            switch message {
+            case .flowMod(let mod): try execute(mod)
+            case .packetOut(let packetOut): try execute(packetOut)
+            default: return .badRequest(.badType, "no flow-mod and no packet-out")
+            }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// The statistics of all flow entries.
+    func flows() throws -> [FlowStatistics] {
+        guard case .flow(let flows) = try answer(.flow(FlowStatisticsRequest())) else { return [] }
+        return flows
+    }
+}
