@@ -42,7 +42,9 @@ final class Endpoints {
         let bound = NIOLoopBound(self, eventLoop: loop)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.backlog, value: 64)
+            // With a shorter queue the kernel drops the last step of some of many connections at once: their peers take them
+            // for open, and nobody ever closes them.
+            .serverChannelOption(.backlog, value: 1024)
             .childChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in bound.value.accept(channel, at: address) }
         let channel: EventLoopFuture<any Channel>
