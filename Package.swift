@@ -50,18 +50,22 @@ let package = Package(
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "OpenFlow", "DataPlane", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                "CDPDK", "OpenFlow", "DataPlane", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
                 nio("NIOFoundationCompat"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), "Yams",
             ],
             swiftSettings: dpdk
         ),
-        .testTarget(name: "OpenFlowTests", dependencies: ["OpenFlow", nio("NIOCore")], swiftSettings: swift6),
+        .testTarget(
+            name: "OpenFlowTests",
+            dependencies: ["OpenFlow", nio("NIOCore"), nio("NIOEmbedded")],
+            swiftSettings: swift6
+        ),
         .testTarget(name: "DataPlaneTests", dependencies: ["DataPlane"], swiftSettings: dpdk),
         .testTarget(
             name: "AgentTests",
-            dependencies: ["Agent", "CDPDK", "OpenFlow", "DataPlane", nio("NIOPosix"), nio("NIOEmbedded"), "Yams"],
+            dependencies: ["Agent", "CDPDK", "OpenFlow", "DataPlane", nio("NIOCore"), nio("NIOPosix"), "Yams"],
             swiftSettings: dpdk
         ),
         .testTarget(name: "LiveTests", dependencies: ["OpenFlow", nio("NIOCore")], swiftSettings: swift6),
