@@ -12,7 +12,7 @@ from . import report, traffic
 from .machine import CONTROL_CORE, WORKER_CORE, HugePages
 from .measure import take_sample
 from .processes import Invalid, Process, Threads
-from .switches import ALL_CORES, REPOSITORY, BareLoop, OpenVSwitch, Ringway
+from .switches import ALL_CORES, REPOSITORY, BareLoop, OpenVSwitch, QuietNamespace, Ringway
 
 # For one switch at a time: DPDK's memory of 1 GiB, and what Open vSwitch adds to it for its packets.
 HUGE_MEGABYTES = 2560
@@ -194,25 +194,33 @@ class Idle:
 
     def measure(self, run):
         title = f"{self.name}: processor time without traffic, `idle: adaptive`"
-        switch = Ringway(run.place("ringway"), None, None, idle="adaptive")
+        lines = []
         try:
-            with HugePages(HUGE_MEGABYTES), switch:
-                time.sleep(2)
-                threads = Threads(switch.pid)
-                time.sleep(IDLE_SECONDS)
-                shares, pinned = threads.shares(), threads.pinned_to(WORKER_CORE)
-                switch.process.require_alive()
-                if not pinned:
-                    raise Invalid(f"no thread is pinned to core {WORKER_CORE}")
-                worker = sum(shares[thread] for thread in pinned)
-                others = sum(shares.values()) - worker
+            with HugePages(HUGE_MEGABYTES), QuietNamespace() as namespace:
+                for ports, place in (("net_af_packet, which wake the worker", namespace), ("net_null, which it polls", None)):
+                    worker, others = self.shares(Ringway(run.place("ringway"), None, None, "adaptive", place))
+                    run.say(f"{self.name}: {ports}: worker {worker:.1%}, other threads {others:.1%}")
+                    lines.append((ports, f"{worker:.1%}", f"{others:.1%}"))
         except Invalid as reason:
-            run.refuse(self.name, switch.name, reason)
+            run.refuse(self.name, Ringway.name, reason)
             return report.section(title, "Invalid.", "")
-        run.say(f"{self.name}: worker {worker:.1%}, other threads {others:.1%}")
-        lines = [(f"worker (core {WORKER_CORE})", f"{worker:.1%}"), ("all other threads together", f"{others:.1%}")]
         explanation = f"Two ports that receive nothing, {IDLE_SECONDS} s; user and system time, in parts of one core."
-        return report.section(title, explanation, report.table(("threads", "of a core"), lines))
+        header = ("ports", f"worker (core {WORKER_CORE})", "all other threads together")
+        return report.section(title, explanation, report.table(header, lines))
+
+    @staticmethod
+    def shares(switch):
+        """Of the worker and of all other threads, in parts of one core."""
+        with switch:
+            time.sleep(2)
+            threads = Threads(switch.pid)
+            time.sleep(IDLE_SECONDS)
+            shares, pinned = threads.shares(), threads.pinned_to(WORKER_CORE)
+            switch.process.require_alive()
+            if not pinned:
+                raise Invalid(f"no thread is pinned to core {WORKER_CORE}")
+            worker = sum(shares[thread] for thread in pinned)
+            return worker, sum(shares.values()) - worker
 
 
 def processor_seconds():

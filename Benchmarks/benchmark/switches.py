@@ -7,6 +7,7 @@ No Open vSwitch that the system itself may run is touched: database, sockets and
 
 import os
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -166,9 +167,11 @@ class OpenFlowSwitch(Switch):
 class Ringway(OpenFlowSwitch):
     name = "Ringway"
 
-    def __init__(self, directory, pcap, rules, idle="busy"):
+    def __init__(self, directory, pcap, rules, idle="busy", namespace=None):
+        """`namespace`: a network namespace to run in, with `namespace.interfaces` as ports instead of source and sink."""
         super().__init__(directory, pcap, rules)
         self.idle = idle
+        self.namespace = namespace
         if idle != "busy":
             self.name = f"Ringway, idle: {idle}"
 
@@ -181,24 +184,62 @@ class Ringway(OpenFlowSwitch):
         return self.directory / "bench.mgmt"
 
     def configuration(self):
+        devices = (source(self.pcap), SINK)
+        if self.namespace:
+            devices = [f"net_af_packet{i},iface={name}" for i, name in enumerate(self.namespace.interfaces)]
         return f"""\
 datapath: {{id: 1, name: bench}}
 openflow: {{listen: [], flow_limit: 200000}}
 workers: {{cores: [{WORKER_CORE}], idle: {self.idle}}}
 memory: {{huge_pages: required, size: 1GiB}}
 ports:
-  - {{number: 1, name: in, device: "{source(self.pcap)}"}}
-  - {{number: 2, name: out, device: "{SINK}"}}
+  - {{number: 1, name: in, device: "{devices[0]}"}}
+  - {{number: 2, name: out, device: "{devices[1]}"}}
 run_directory: {self.directory}
 """
 
     def start(self):
         file = self.directory / "ringway.yaml"
         file.write_text(self.configuration())
-        self.process = Process([self.executable(), "run", "--config", file], self.directory / "log", ALL_CORES)
+        command = [self.executable(), "run", "--config", file]
+        if self.namespace:
+            command = ["ip", "netns", "exec", self.namespace.name, *command]
+        self.process = Process(command, self.directory / "log", ALL_CORES)
         self.process.wait_for(self.management.is_socket, "management socket")
         if self.rules:
             self.push(self.rules)
+
+
+class QuietNamespace:
+    """A network namespace with two interfaces, joined to each other, on which nobody sends."""
+
+    interfaces = ("quiet0", "quiet1")
+
+    def __init__(self):
+        self.name = f"ringway-bench-{os.getpid()}"
+
+    def __enter__(self):
+        self.ip("netns", "add", self.name)
+        try:
+            inside = ("netns", "exec", self.name)
+            self.ip(*inside, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+            one, other = self.interfaces
+            self.ip("-n", self.name, "link", "add", one, "type", "veth", "peer", "name", other)
+            for interface in self.interfaces:
+                self.ip("-n", self.name, "link", "set", interface, "up")
+        except Invalid:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "netns", "delete", self.name], check=False)
+
+    @staticmethod
+    def ip(*arguments):
+        done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Invalid(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
 class OpenVSwitch(OpenFlowSwitch):

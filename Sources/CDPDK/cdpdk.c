@@ -4,29 +4,36 @@
 #include "cdpdk.h"
 
 #include <fcntl.h>
-#include <linux/futex.h>
+#include <malloc.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 bool cdpdk_processor_suffices(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"); }
 
-void cdpdk_sleep(uint32_t *word, const uint64_t *unless, uint64_t seen, uint32_t nanoseconds)
+void cdpdk_before_sleep(uint32_t *word) { __atomic_store_n(word, 1, __ATOMIC_SEQ_CST); }
+
+void cdpdk_sleep(uint32_t *word, struct pollfd *descriptors, uint32_t count, uint32_t nanoseconds)
 {
 	struct timespec limit = {.tv_sec = 0, .tv_nsec = nanoseconds};
-	__atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(unless, __ATOMIC_SEQ_CST) == seen)
-		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 1, &limit, NULL, 0);
+	uint64_t ignored;
+
+	if (ppoll(descriptors, count, &limit, NULL) > 0 && descriptors[0].revents != 0)
+		(void)!read(descriptors[0].fd, &ignored, sizeof ignored);
 	__atomic_store_n(word, 0, __ATOMIC_RELAXED);
 }
 
-void cdpdk_wake(uint32_t *word)
+void cdpdk_wake(uint32_t *word, int fd)
 {
+	const uint64_t one = 1;
+
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(word, __ATOMIC_RELAXED) != 0 && __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST) != 0)
-		syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		(void)!write(fd, &one, sizeof one);
 }
+
+int cdpdk_event(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 void cdpdk_arm(uint32_t *word) { __atomic_store_n(word, 1, __ATOMIC_SEQ_CST); }
 
@@ -43,3 +50,9 @@ void cdpdk_notify(uint32_t *word, int fd)
 int cdpdk_pipe(int fds[2]) { return pipe2(fds, O_NONBLOCK | O_CLOEXEC); }
 
 void cdpdk_exact_timers(void) { prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
+
+void cdpdk_heap_in_steps(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TOP_PAD, 16 << 20);
+}

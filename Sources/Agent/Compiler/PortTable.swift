@@ -45,9 +45,6 @@ package final class PortTable {
     /// The worker that polls a port's first receive queue.
     func worker(polling number: PortNumber) -> Int? { entries[number]?.plan.receive.first }
 
-    /// The port of a slot.
-    func number(ofSlot slot: Int) -> PortNumber? { entries.values.first { Int($0.slot) == slot }?.number }
-
     // MARK: Adding and removing
 
     /// Opens the device and lets the workers poll it.
@@ -124,7 +121,12 @@ package final class PortTable {
         for (index, worker) in workers.enumerated() {
             let queues = sorted.flatMap { entry in
                 entry.plan.receive.enumerated().filter { $0.element == index }.map {
-                    ReceiveQueue(device: entry.device.id, queue: UInt16($0.offset), slot: entry.slot)
+                    ReceiveQueue(
+                        device: entry.device.id,
+                        queue: UInt16($0.offset),
+                        slot: entry.slot,
+                        descriptor: entry.device.receiveDescriptor(ofQueue: $0.offset)
+                    )
                 }
             }
             let receiveSize = ReceivePlan.size(count: queues.count)
@@ -135,7 +137,7 @@ package final class PortTable {
                 complete = false
                 continue
             }
-            ReceivePlan.initialize(receive, queues)
+            ReceivePlan.initialize(receive, queues, wake: worker.pointee.wakeDescriptor)
             SlotList.initialize(flood, sorted.map(\.slot))
             let settings = worker.pointee.settings
             publisher.store(worker: index, settings.word(\.receivePlan), UInt64(UInt(bitPattern: receive)))

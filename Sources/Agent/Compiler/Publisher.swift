@@ -16,7 +16,7 @@ package final class Publisher: DeltaSink {
 
     /// Called while a ring is full. A worker empties it within microseconds, unless it sleeps.
     package var onFullRing: (WorkerPointer) -> Void = { worker in
-        cdpdk_wake(worker.pointee.sleeping)
+        cdpdk_wake(worker.pointee.sleeping, worker.pointee.wakeDescriptor)
         cdpdk_pause()
     }
 
@@ -73,7 +73,7 @@ package final class Publisher: DeltaSink {
     /// Ends a batch: wakes workers that sleep; what was retired is freed after what was sent.
     func seal() {
         for worker in workers.indices where needsWake[worker] {
-            cdpdk_wake(workers[worker].pointee.sleeping)
+            cdpdk_wake(workers[worker].pointee.sleeping, workers[worker].pointee.wakeDescriptor)
             needsWake[worker] = false
         }
         for what in retired { waiting.append((sequence, what)) }

@@ -63,9 +63,6 @@ final class TableCompiler {
         self.seed = seed
     }
 
-    /// Masks in use.
-    var maskCount: Int { groups.count }
-
     // MARK: Changes
 
     /// Links a rule. Its record must be complete. Throws before anything has changed.

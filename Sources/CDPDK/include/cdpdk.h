@@ -7,6 +7,8 @@
 #include <rte_config.h>
 
 #include <immintrin.h>
+#include <linux/if_packet.h>
+#include <poll.h>
 #include <rte_bus_vdev.h>
 #include <rte_cycles.h>
 #include <rte_dev.h>
@@ -77,8 +79,6 @@ static inline uint16_t cdpdk_transmit(uint16_t port, uint16_t queue, struct rte_
 }
 static inline int cdpdk_errno(void) { return rte_errno; }
 static inline uint64_t cdpdk_rss_any(void) { return RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP; }
-/// Sets the offload that the drivers of NICs take as a promise that mbufs come from one pool and are not shared.
-static inline uint64_t cdpdk_fast_free(void) { return RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE; }
 
 // The processor
 
@@ -103,14 +103,19 @@ bool cdpdk_processor_suffices(void);
 static inline uint64_t cdpdk_observe(const uint64_t *_Nonnull p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline void cdpdk_publish(uint64_t *_Nonnull p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 static inline uint64_t cdpdk_load(const uint64_t *_Nonnull p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
-static inline void cdpdk_store(uint64_t *_Nonnull p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 
 // Sleeping and waking, out of line: the one place where a worker makes system calls of its own.
 
-/// Sleeps until `wake` is called on `word`, `*unless` differs from `seen`, or `nanoseconds` have passed.
-void cdpdk_sleep(uint32_t *_Nonnull word, const uint64_t *_Nonnull unless, uint64_t seen, uint32_t nanoseconds);
-/// Wakes the thread that sleeps on `word`, if one does. Orders what was published before against its last look.
-void cdpdk_wake(uint32_t *_Nonnull word);
+/// Says in `word` that the thread is about to sleep, with the fence that the handshake needs: look once more at what would wake you.
+void cdpdk_before_sleep(uint32_t *_Nonnull word);
+/// Sleeps until one of the `count` descriptors is readable, cdpdk_wake is called on `word`, or `nanoseconds` have passed. The first
+/// descriptor is the one that cdpdk_wake writes to.
+void cdpdk_sleep(uint32_t *_Nonnull word, struct pollfd *_Nonnull descriptors, uint32_t count, uint32_t nanoseconds);
+/// Wakes the thread that sleeps on `word`, if one does, by its event descriptor `fd`. Orders what was published before against its
+/// last look.
+void cdpdk_wake(uint32_t *_Nonnull word, int fd);
+/// An event descriptor (eventfd(2)) that does not block and is closed on exec; -1 with errno if there is none.
+int cdpdk_event(void);
 /// Writes a byte into the pipe `fd` if the other side has armed `word`; disarms it. Orders like cdpdk_wake.
 void cdpdk_notify(uint32_t *_Nonnull word, int fd);
 /// Arms `word` for one cdpdk_notify, with the fence that the handshake needs: look once more at what you wait for.
@@ -119,5 +124,8 @@ void cdpdk_arm(uint32_t *_Nonnull word);
 int cdpdk_pipe(int fds[_Nonnull 2]);
 /// Makes the calling thread's short sleeps exact (the kernel's default is 50 µs more than asked for).
 void cdpdk_exact_timers(void);
+/// Lets the process's heap grow by 16 MiB at a time. The control side allocates on one thread, and in an arena of that thread's
+/// own the C library would ask the kernel for every few pages that rules need.
+void cdpdk_heap_in_steps(void);
 
 #endif

@@ -58,6 +58,5 @@ package struct PacketPool: @unchecked Sendable {
         }
     }
 
-    package static func length(of mbuf: OpaquePointer) -> Int { Int(cdpdk_mbuf_packet_length(mbuf)) }
     package static func free(_ mbuf: OpaquePointer) { cdpdk_mbuf_free(mbuf) }
 }

@@ -32,9 +32,6 @@ package struct Ring<Element: BitwiseCopyable>: @unchecked Sendable {
         slots.deallocate()
     }
 
-    /// The producer's position, for `cdpdk_sleep` to look at.
-    var tailWord: UnsafeMutablePointer<UInt64> { words + Self.tail }
-
     /// Consumer's side: whether there is something to consume. One load of a shared cache line.
     @inline(__always)
     package var isEmpty: Bool { observe(words + Self.tail) == words[Self.head] }

@@ -44,6 +44,8 @@ package struct Worker: ~Copyable {
     package let applied: UnsafeMutablePointer<UInt64>
     /// Not 0 while the worker sleeps; see `cdpdk_sleep`.
     package let sleeping: UnsafeMutablePointer<UInt32>
+    /// The event descriptor that ends its sleep; -1 if it never sleeps.
+    package let wakeDescriptor: Int32
     /// Not 0 while the control side wants a byte in its pipe for each packet-in and each delta applied.
     package let controlWaits: UnsafeMutablePointer<UInt32>
     let controlPipe: Int32
@@ -51,6 +53,8 @@ package struct Worker: ~Copyable {
     /// Rings from and to the other workers, by worker: packets for ports whose transmit queue another worker owns.
     let handoversIn: UnsafeMutablePointer<Ring<Handover>?>
     let handoversOut: UnsafeMutablePointer<Ring<Handover>?>
+    /// All workers, for waking the one that a packet was handed over to.
+    let peers: UnsafeMutablePointer<UnsafeMutablePointer<Worker>?>
     let workerCount: Int
     /// Whether packets count: false in a trace.
     let counts: Bool
@@ -71,6 +75,7 @@ package struct Worker: ~Copyable {
         pool: OpaquePointer,
         controlPipe: Int32,
         idle: IdleMode,
+        wakeDescriptor: Int32 = -1,
         counts: Bool = true,
         tables shared: UnsafeMutablePointer<TableSlot>? = nil
     ) {
@@ -79,6 +84,7 @@ package struct Worker: ~Copyable {
         self.pool = pool
         self.controlPipe = controlPipe
         self.idle = idle
+        self.wakeDescriptor = wakeDescriptor
         self.counts = counts
         tables = zeroed(Self.tableCount)
         if let shared { tables.update(from: shared, count: Self.tableCount) }
@@ -114,6 +120,7 @@ package struct Worker: ~Copyable {
         controlWaits = zeroed(32)
         handoversIn = zeroed(workerCount)
         handoversOut = zeroed(workerCount)
+        peers = zeroed(workerCount)
         burst = Burst()
         scratch = LookupScratch()
         mergedSet = zeroed(ActionOp.setPlaces)
@@ -163,8 +170,8 @@ func cacheAligned<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
         .bindMemory(to: Element.self, capacity: max(count, 1))
 }
 
-/// A `ReceivePlan` or a `SlotList` with nothing in it.
+/// A `ReceivePlan` or a `SlotList` with nothing in it: a worker with such a plan does not sleep.
 func emptyList() -> UnsafeRawPointer {
-    let memory: UnsafeMutablePointer<UInt64> = zeroed(2)
+    let memory: UnsafeMutablePointer<UInt64> = zeroed(4)
     return UnsafeRawPointer(memory)
 }

@@ -18,12 +18,14 @@ extension Worker {
                     workerCount: count,
                     pool: pool.mempool,
                     controlPipe: controlPipe,
-                    idle: idle
+                    idle: idle,
+                    wakeDescriptor: cdpdk_event()
                 )
             )
             return pointer
         }
         for from in 0..<count {
+            for to in 0..<count { workers[from].pointee.peers[to] = workers[to] }
             for to in 0..<count where from != to {
                 let ring = Ring<Handover>(capacity: 1024)
                 workers[from].pointee.handoversOut[to] = ring

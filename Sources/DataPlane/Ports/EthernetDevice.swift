@@ -12,9 +12,11 @@ package struct EthernetDevice: Sendable {
     package let transmitQueues: Int
     /// The Linux interface behind it (`iface=` of net_af_packet and net_tap, …); nil if there is none.
     package let interface: String?
+    /// By receive queue: a descriptor that is readable while the queue has packets. Empty where the driver has none.
+    private let receiveDescriptors: [Int32]
 
-    package static let receiveDescriptors: UInt16 = 1024
-    package static let transmitDescriptors: UInt16 = 1024
+    package static let receiveRingSize: UInt16 = 1024
+    package static let transmitRingSize: UInt16 = 1024
 
     package struct DeviceError: Error, CustomStringConvertible {
         package let description: String
@@ -35,7 +37,9 @@ package struct EthernetDevice: Sendable {
                 throw DeviceError(description: "\(devargs): \(step): \(String(cString: strerror(-result)))")
             }
         }
+        let socketsBefore = Set(PacketSockets.bound())
         try check(rte_dev_probe(devargs), "no driver takes this device")
+        let sockets = PacketSockets.bound().filter { !socketsBefore.contains($0) }
         var id: UInt16 = 0
         guard rte_eth_dev_get_port_by_name(name, &id) == 0 else {
             throw DeviceError(description: "\(devargs): the driver made no Ethernet port named \(name)")
@@ -49,6 +53,7 @@ package struct EthernetDevice: Sendable {
                 transmitQueues: transmitQueues,
                 mtu: mtu,
                 pool: pool,
+                sockets: sockets,
                 check: check
             )
         } catch {
@@ -65,6 +70,7 @@ package struct EthernetDevice: Sendable {
         transmitQueues: Int,
         mtu: Int?,
         pool: PacketPool,
+        sockets: [Int32],
         check: (Int32, String) throws(DeviceError) -> Void
     ) throws(DeviceError) -> EthernetDevice {
         var info = rte_eth_dev_info()
@@ -86,19 +92,19 @@ package struct EthernetDevice: Sendable {
             "configure with \(receive) receive and \(transmit) transmit queues"
         )
         if let mtu { try check(rte_eth_dev_set_mtu(id, UInt16(clamping: mtu)), "MTU \(mtu)") }
-        var receiveDescriptors = receiveDescriptors
-        var transmitDescriptors = transmitDescriptors
-        try check(rte_eth_dev_adjust_nb_rx_tx_desc(id, &receiveDescriptors, &transmitDescriptors), "descriptors")
+        var receiveRingSize = receiveRingSize
+        var transmitRingSize = transmitRingSize
+        try check(rte_eth_dev_adjust_nb_rx_tx_desc(id, &receiveRingSize, &transmitRingSize), "descriptors")
         let socket = UInt32(bitPattern: rte_eth_dev_socket_id(id))
         for queue in 0..<receive {
             try check(
-                rte_eth_rx_queue_setup(id, UInt16(queue), receiveDescriptors, socket, nil, pool.mempool),
+                rte_eth_rx_queue_setup(id, UInt16(queue), receiveRingSize, socket, nil, pool.mempool),
                 "receive queue \(queue)"
             )
         }
         for queue in 0..<transmit {
             try check(
-                rte_eth_tx_queue_setup(id, UInt16(queue), transmitDescriptors, socket, nil),
+                rte_eth_tx_queue_setup(id, UInt16(queue), transmitRingSize, socket, nil),
                 "transmit queue \(queue)"
             )
         }
@@ -111,8 +117,14 @@ package struct EthernetDevice: Sendable {
             devargs: devargs,
             receiveQueues: receive,
             transmitQueues: transmit,
-            interface: interfaceName(devargs)
+            interface: interfaceName(devargs),
+            receiveDescriptors: sockets.count == receive ? sockets : []
         )
+    }
+
+    /// A descriptor that is readable while the queue has packets; -1 if there is none.
+    package func receiveDescriptor(ofQueue queue: Int) -> Int32 {
+        receiveDescriptors.indices.contains(queue) ? receiveDescriptors[queue] : -1
     }
 
     /// Stops the device and gives its resources back. No worker may poll it any more.

@@ -1,6 +1,8 @@
 // A worker's view of the ports: a table of slots, one for each port number that is configured. A slot has the packets
 // gathered for that port in the present burst, where they go, and this worker's counters.
 
+import CDPDK
+
 /// Where a port's packets go: one word, so that the control side can change it by one store.
 package struct Destination: RawRepresentable, Sendable {
     package let rawValue: UInt64
@@ -47,23 +49,54 @@ package struct ReceiveQueue: BitwiseCopyable, Sendable {
     package var queue: UInt16
     /// The port's slot.
     package var slot: UInt16
-    package init(device: UInt16, queue: UInt16, slot: UInt16) {
+    /// A descriptor that is readable while the queue has packets; -1 where the driver has none.
+    package var descriptor: Int32
+    package init(device: UInt16, queue: UInt16, slot: UInt16, descriptor: Int32 = -1) {
         self.device = device
         self.queue = queue
         self.slot = slot
+        self.descriptor = descriptor
     }
 }
 
-/// All receive queues of a worker; replaced as a whole.
+/// All receive queues of a worker, and what it waits for when they are empty; replaced as a whole.
 package struct ReceivePlan {
     package var count: Int
+    /// Entries of the list of descriptors behind the queues: the worker's own, then those of the queues that have one.
+    var descriptorCount: UInt32
+    /// 1: all queues have a descriptor, so the worker need not look at them while it sleeps.
+    var allWake: UInt32
     package static let queuesOffset = 16
 
-    package static func size(count: Int) -> Int { queuesOffset + count * MemoryLayout<ReceiveQueue>.stride }
+    package static func size(count: Int) -> Int {
+        descriptorsOffset(count) + (count + 1) * MemoryLayout<pollfd>.stride
+    }
 
-    package static func initialize(_ memory: UnsafeMutableRawPointer, _ queues: [ReceiveQueue]) {
-        memory.storeBytes(of: ReceivePlan(count: queues.count), as: ReceivePlan.self)
+    /// `wake` is the descriptor by which the worker is woken.
+    package static func initialize(_ memory: UnsafeMutableRawPointer, _ queues: [ReceiveQueue], wake: Int32) {
         let array = (memory + queuesOffset).assumingMemoryBound(to: ReceiveQueue.self)
         for (i, queue) in queues.enumerated() { (array + i).initialize(to: queue) }
+        let waited = [wake] + queues.map(\.descriptor).filter { $0 >= 0 }
+        for (i, descriptor) in waited.enumerated() {
+            (descriptors(memory, count: queues.count) + i).initialize(
+                to: pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            )
+        }
+        memory.storeBytes(
+            of: ReceivePlan(
+                count: queues.count,
+                descriptorCount: UInt32(waited.count),
+                allWake: waited.count == queues.count + 1 ? 1 : 0
+            ),
+            as: ReceivePlan.self
+        )
+    }
+
+    static func descriptors(_ memory: UnsafeMutableRawPointer, count: Int) -> UnsafeMutablePointer<pollfd> {
+        (memory + descriptorsOffset(count)).assumingMemoryBound(to: pollfd.self)
+    }
+
+    private static func descriptorsOffset(_ count: Int) -> Int {
+        (queuesOffset + count * MemoryLayout<ReceiveQueue>.stride + 7) & ~7
     }
 }

@@ -120,6 +120,7 @@ extension Worker {
             let mbuf = gathered[i].unsafelyUnwrapped
             if !ring.push(Handover(mbuf: mbuf, slot: slot)) { drop(mbuf, .handoverFull, at: slot) }
         }
+        if let peer = peers[owner] { cdpdk_wake(peer.pointee.sleeping, peer.pointee.wakeDescriptor) }
     }
 
     /// Sends what other workers handed over; true if there was anything.

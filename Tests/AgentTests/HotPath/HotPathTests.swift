@@ -15,7 +15,7 @@ struct HotPathTests {
         "rte_pktmbuf_free_bulk", "rte_pktmbuf_copy", "rte_eth_call_rx_callbacks", "rte_eth_call_tx_callbacks",
         "rte_mempool_ops_dequeue_bulk", "rte_mempool_ops_enqueue_bulk", "__rte_pktmbuf_free_extbuf",
         "rte_mbuf_sanity_check",
-        "cdpdk_sleep", "cdpdk_notify", "memcpy", "memmove", "memset",
+        "cdpdk_before_sleep", "cdpdk_sleep", "cdpdk_wake", "cdpdk_notify", "memcpy", "memmove", "memset",
     ]
 
     @Test("calls nothing but itself, DPDK's packet functions, and what sleeps")
