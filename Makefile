@@ -1,10 +1,10 @@
 # What there is to do with this repository. Each target is a script that can also be run by hand.
 
-.PHONY: help setup build run test lint bench format clean
+.PHONY: help setup build run test lint bench conformance format clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing (Debian packages, Faucet for the tests); as root.
 	@Scripts/setup
@@ -24,6 +24,9 @@ lint: ## Check the format of sources and scripts.
 
 bench: setup build ## Measure, side by side with Open vSwitch on DPDK; as root.
 	@if [ -x Benchmarks/bench ]; then Benchmarks/bench; else echo "make bench: there is no Benchmarks/bench" >&2; exit 1; fi
+
+conformance: build ## Run os-ken's switch certification: actions and matches; as root.
+	@Conformance/os-ken
 
 format: ## Format the sources.
 	@PATH="$$PATH:/opt/swift/usr/bin" swift format --in-place --recursive --parallel Sources Tests Package.swift

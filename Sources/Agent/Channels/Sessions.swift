@@ -66,6 +66,7 @@ final class Sessions {
         packetIns[event.reason, default: 0] += 1
         var fields = [MatchField(.inPort, UInt128(event.inPort.rawValue))]
         if event.metadata != 0 { fields.append(MatchField(.metadata, UInt128(event.metadata))) }
+        if event.tunnelID != 0 { fields.append(MatchField(.tunnelID, UInt128(event.tunnelID))) }
         let message = PacketIn(
             totalLength: UInt16(clamping: event.data.count),
             reason: event.reason,

@@ -14,6 +14,7 @@ package struct PacketInEvent {
     package var cookie: UInt64
     package var inPort: PortNumber
     package var metadata: UInt64
+    package var tunnelID: UInt64
     package var data: [UInt8]
 }
 
@@ -189,6 +190,7 @@ package final class CompiledDatapath: Datapath {
                 cookie: entry?.cookie ?? .max,
                 inPort: PortNumber(rawValue: record.inPort),
                 metadata: record.metadata,
+                tunnelID: record.tunnelID,
                 data: PacketPool.bytes(of: record.mbuf)
             )
         )

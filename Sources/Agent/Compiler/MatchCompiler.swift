@@ -5,7 +5,7 @@ import DataPlane
 import OpenFlow
 
 extension OXMField {
-    /// Where the field lies in a flow key, its most significant part first; empty if the data plane does not parse it.
+    /// Where the field lies in a flow key, its most significant part first; empty if another one stands for it.
     var keyFields: [KeyField] {
         switch self {
         case .inPort: [.inPort]
@@ -20,16 +20,24 @@ extension OXMField {
         case .ipProto: [.ipProto]
         case .ipv4Src, .arpSPA: [.ipv4Src]
         case .ipv4Dst, .arpTPA: [.ipv4Dst]
-        case .tcpSrc, .udpSrc, .icmpv4Type, .icmpv6Type: [.l4Src]
-        case .tcpDst, .udpDst, .icmpv4Code, .icmpv6Code: [.l4Dst]
+        case .tcpSrc, .udpSrc, .sctpSrc, .icmpv4Type, .icmpv6Type: [.l4Src]
+        case .tcpDst, .udpDst, .sctpDst, .icmpv4Code, .icmpv6Code: [.l4Dst]
         case .arpOp: [.arpOp]
         case .arpSHA: [.arpSHA]
         case .arpTHA: [.arpTHA]
         case .ipv6Src: [.ipv6SrcHigh, .ipv6SrcLow]
         case .ipv6Dst: [.ipv6DstHigh, .ipv6DstLow]
-        case .inPhyPort, .sctpSrc, .sctpDst, .ipv6FLabel, .ipv6NDTarget, .ipv6NDSLL, .ipv6NDTLL, .mplsLabel, .mplsTC,
-            .mplsBOS, .pbbISID, .tunnelID, .ipv6ExtHdr:
-            []
+        case .ipv6FLabel: [.ipv6FLabel]
+        case .ipv6NDTarget: [.ndTargetHigh, .ndTargetLow]
+        case .ipv6NDSLL, .ipv6NDTLL: [.ndLinkLayer]
+        case .mplsLabel: [.mplsLabel]
+        case .mplsTC: [.mplsTC]
+        case .mplsBOS: [.mplsBOS]
+        case .pbbISID: [.pbbISID]
+        case .tunnelID: [.tunnelID]
+        case .ipv6ExtHdr: [.ipv6ExtHdr]
+        // The same as in_port, which is in the match: see `compile`.
+        case .inPhyPort: []
         }
     }
 }
@@ -48,14 +56,19 @@ extension FlowKey {
                 value[field] = value[field] | UInt64(truncatingIfNeeded: entry.value >> shift) & bits
             }
         }
+        // All ports are physical ones: where the two differ, nothing matches.
+        if let physical = match[.inPhyPort], physical.value != match[.inPort]?.value {
+            (mask[.never], value[.never]) = (1, 1)
+        }
         return (value, mask)
     }
 
     /// How deep a packet must be parsed to be compared under this mask.
     var depth: ParseDepth {
         var depth = ParseDepth.port
-        for word in 0..<FlowKey.wordCount where words[word] != 0 && word != FlowKey.Word.metadata {
+        for word in 0..<FlowKey.wordCount where words[word] != 0 {
             switch word {
+            case FlowKey.Word.metadata, FlowKey.Word.tunnel: break
             case FlowKey.Word.port:
                 if UInt64(bigEndian: words[word]) & 0xffff_ffff != 0 { depth = max(depth, .ethernet) }
             case FlowKey.Word.ethDst, FlowKey.Word.ethSrc: depth = max(depth, .ethernet)

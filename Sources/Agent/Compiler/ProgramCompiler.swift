@@ -21,8 +21,15 @@ struct ActionCompiler {
         case .setNWTTL(let ttl): [.setNetworkTTL(ttl)]
         case .decNWTTL: [.decrementNetworkTTL]
         case .setField(let field, let value): setField(field, value)
-        case .copyTTLOut, .copyTTLIn, .setMPLSTTL, .decMPLSTTL, .pushMPLS, .popMPLS, .setQueue, .group, .pushPBB,
-            .popPBB:
+        case .copyTTLOut: [.copyTTLOut]
+        case .copyTTLIn: [.copyTTLIn]
+        case .setMPLSTTL(let ttl): [.setMPLSTTL(ttl)]
+        case .decMPLSTTL: [.decrementMPLSTTL]
+        case .pushMPLS(let etherType): [.pushMPLS(etherType: etherType)]
+        case .popMPLS(let etherType): [.popMPLS(etherType: etherType)]
+        case .pushPBB(let etherType): [.pushPBB(etherType: etherType)]
+        case .popPBB: [.popPBB]
+        case .setQueue, .group:
             // Refused by the switch model before it comes here.
             []
         }
@@ -64,6 +71,8 @@ struct ActionCompiler {
         case .tcpDst: [.setTransportDst(word, proto: 6)]
         case .udpSrc: [.setTransportSrc(word, proto: 17)]
         case .udpDst: [.setTransportDst(word, proto: 17)]
+        case .sctpSrc: [.setTransportSrc(word, proto: 132)]
+        case .sctpDst: [.setTransportDst(word, proto: 132)]
         case .icmpv4Type: [.setICMPType(byte, proto: 1)]
         case .icmpv4Code: [.setICMPCode(byte, proto: 1)]
         case .icmpv6Type: [.setICMPType(byte, proto: 58)]
@@ -73,8 +82,16 @@ struct ActionCompiler {
         case .arpTPA: [.setARPTPA(ipv4)]
         case .arpSHA: [.setARPSHA(address)]
         case .arpTHA: [.setARPTHA(address)]
-        case .inPort, .inPhyPort, .metadata, .sctpSrc, .sctpDst, .ipv6FLabel, .ipv6NDTarget, .ipv6NDSLL, .ipv6NDTLL,
-            .mplsLabel, .mplsTC, .mplsBOS, .pbbISID, .tunnelID, .ipv6ExtHdr:
+        case .ipv6FLabel: [.setFlowLabel(UInt32(truncatingIfNeeded: low))]
+        case .ipv6NDTarget: [.setNDTarget(high.bigEndian, low.bigEndian)]
+        case .ipv6NDSLL: [.setNDLinkLayer(address, type: 135)]
+        case .ipv6NDTLL: [.setNDLinkLayer(address, type: 136)]
+        case .mplsLabel: [.setMPLS(mask: 0xffff_f000, value: UInt32(truncatingIfNeeded: low << 12))]
+        case .mplsTC: [.setMPLS(mask: 0x0e00, value: UInt32(truncatingIfNeeded: low << 9))]
+        case .mplsBOS: [.setMPLS(mask: 0x0100, value: UInt32(truncatingIfNeeded: low << 8))]
+        case .pbbISID: [.setISID(UInt32(truncatingIfNeeded: low))]
+        case .tunnelID: [.setTunnelID(low.bigEndian)]
+        case .inPort, .inPhyPort, .metadata, .ipv6ExtHdr:
             []  // refused by the switch model before it comes here
         }
     }

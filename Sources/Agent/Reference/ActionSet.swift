@@ -38,6 +38,9 @@ struct ActionSet {
         }
     }
 
+    /// Whether one action of a set runs before another.
+    static func runsBefore(_ first: Action, _ second: Action) -> Bool { Place(first) < Place(second) }
+
     /// Write-Actions of an entry: an action replaces one of its kind.
     mutating func write(_ list: [Action], of entry: FlowEntry) {
         for action in list {

@@ -36,6 +36,7 @@ package enum FlowSyntax {
         "ip": (0x0800, nil), "ipv6": (0x86dd, nil), "arp": (0x0806, nil), "icmp": (0x0800, 1), "icmp6": (0x86dd, 58),
         "tcp": (0x0800, 6), "tcp6": (0x86dd, 6), "udp": (0x0800, 17), "udp6": (0x86dd, 17), "sctp": (0x0800, 132),
         "sctp6": (0x86dd, 132), "rarp": (0x8035, nil), "mpls": (0x8847, nil), "mplsm": (0x8848, nil),
+        "pbb": (0x88e7, nil),
     ]
 }
 
@@ -47,7 +48,7 @@ private struct PacketReader {
 
     /// The names whose field depends on the packet's protocol, with the fields in question.
     static let ambiguousNames: [String: [OXMField]] = [
-        "tp_src": [.tcpSrc, .udpSrc], "tp_dst": [.tcpDst, .udpDst],
+        "tp_src": [.tcpSrc, .udpSrc, .sctpSrc], "tp_dst": [.tcpDst, .udpDst, .sctpDst],
         "icmp_type": [.icmpv4Type, .icmpv6Type], "icmp_code": [.icmpv4Code, .icmpv6Code],
         "nw_src": [.ipv4Src, .arpSPA], "nw_dst": [.ipv4Dst, .arpTPA], "nw_proto": [.ipProto, .arpOp],
     ]
@@ -80,7 +81,7 @@ private struct PacketReader {
             return
         }
         guard !text.contains("/") else { throw FlowSyntaxError(word: word, reason: "a packet's value has no mask") }
-        if name == "nw_ttl" {
+        if name == "nw_ttl" || name == "mpls_ttl" {
             packet.ttl = UInt8(try number(text, upTo: 255, word))
             return
         }
@@ -99,6 +100,10 @@ private struct PacketReader {
         guard value <= field.allOnes else { throw FlowSyntaxError(word: word, reason: "\(field.bits) bits at most") }
         switch field {
         case .inPort: packet.inPort = PortNumber(rawValue: UInt32(value))
+        case .tunnelID:
+            guard value == 0 else { throw FlowSyntaxError(word: word, reason: "what comes in by a port has tunnel 0") }
+        case .ipv6ExtHdr where value & 0x183 != 0:
+            throw FlowSyntaxError(word: word, reason: "only DEST, AUTH, FRAG, ROUTER and HOP can be built")
         case _ where PacketDescription.buildable.contains(field): try set(field, value, by: word)
         default: throw FlowSyntaxError(word: word, reason: "no packet can be made with this field")
         }
@@ -114,7 +119,9 @@ private struct PacketReader {
             var probe = packet
             if probe.fulfil(field.prerequisite), probe == packet { return field }
         }
-        if name.hasPrefix("tp_") { throw FlowSyntaxError(word: word, reason: "of which protocol? say tcp or udp") }
+        if name.hasPrefix("tp_") {
+            throw FlowSyntaxError(word: word, reason: "of which protocol? say tcp, udp or sctp")
+        }
         return candidates[0]
     }
 
@@ -122,9 +129,10 @@ private struct PacketReader {
         let value: UInt128?
         let kind: String
         switch field {
-        case .ethDst, .ethSrc, .arpSHA, .arpTHA: (value, kind) = (AddressSyntax.ethernet(text), "an Ethernet address")
+        case .ethDst, .ethSrc, .arpSHA, .arpTHA, .ipv6NDSLL, .ipv6NDTLL:
+            (value, kind) = (AddressSyntax.ethernet(text), "an Ethernet address")
         case .ipv4Src, .ipv4Dst, .arpSPA, .arpTPA: (value, kind) = (AddressSyntax.ipv4(text), "an IPv4 address")
-        case .ipv6Src, .ipv6Dst: (value, kind) = (AddressSyntax.ipv6(text), "an IPv6 address")
+        case .ipv6Src, .ipv6Dst, .ipv6NDTarget: (value, kind) = (AddressSyntax.ipv6(text), "an IPv6 address")
         case .inPort: (value, kind) = (AddressSyntax.port(text), "a port")
         default: return try number(text, upTo: .max, word)
         }
@@ -153,6 +161,7 @@ private struct PacketReader {
             switch field.prerequisite {
             case .etherType(_, let second): second == nil
             case .ipProto(_, let version): version != nil
+            case .icmpv6Type(_, let second): second == nil
             default: true
             }
         }

@@ -9,7 +9,7 @@ package struct PacketDescription: Hashable, Sendable {
     package var fields: [OXMField: UInt128]
     /// Where it comes in, if that is said.
     package var inPort: PortNumber?
-    /// TTL of IPv4, hop limit of IPv6.
+    /// TTL of IPv4 and MPLS, hop limit of IPv6.
     package var ttl: UInt8
     /// What follows the last header that is built.
     package var payload: [UInt8]
@@ -26,8 +26,8 @@ package struct PacketDescription: Hashable, Sendable {
         self.payload = payload
     }
 
-    /// The fields that can be built into a packet.
-    static let buildable = SwitchCapabilities.setFields.union([.icmpv6Type, .icmpv6Code])
+    /// The fields that can be built into a packet: all but those of its way.
+    static let buildable = SwitchCapabilities.matchFields.subtracting([.inPort, .inPhyPort, .metadata, .tunnelID])
 
     /// Adds what a field needs to be there: tcp_dst makes it a TCP packet, an IPv4 one if nothing else is said.
     /// False if the packet is described as something else.
@@ -40,7 +40,10 @@ package struct PacketDescription: Hashable, Sendable {
         case .ipProto(let number, let version):
             fulfil(version.map { .etherType($0) } ?? .etherType(0x0800, or: 0x86dd))
                 && require(.ipProto, UInt128(number))
-        case .inPort, .icmpv6Type: false
+        case .icmpv6Type(let first, let second):
+            fulfil(.ipProto(58, over: 0x86dd))
+                && (require(.icmpv6Type, UInt128(first)) || fields[.icmpv6Type] == second.map { UInt128($0) })
+        case .inPort: false
         }
     }
 

@@ -5,13 +5,21 @@
 // - Checksums change by what the action changes (RFC 1624, equation 3, over the 16-bit words that hold the field). For
 //   a packet that arrives with right checksums this is the same as computing them anew; a packet that arrives damaged
 //   leaves damaged, and what holds of a whole packet holds of its first fragment. IPv4 addresses count in the IPv4
-//   header's checksum and in that of TCP and UDP, IPv6 addresses in that of TCP, UDP and ICMPv6 (also where a routing
-//   header will replace the destination).
+//   header's checksum and in that of TCP and UDP, IPv6 addresses in that of TCP, UDP and ICMPv6; but not the
+//   destination as long as a routing header has another one to replace it with.
 // - A UDP checksum of 0 says "none" and stays 0; one that would become 0 becomes 0xffff.
+// - SCTP's CRC-32C changes likewise. Of a packet that is not all there (a fragment, cut off) it stays what it was.
 // - ip_proto counts, besides the IPv4 header's, in the same checksums as the addresses: in the one that the old
 //   protocol has. What the packet is after a change of eth_type or ip_proto follows from its bytes.
-// - A pushed tag gets VLAN id, priority and DEI of the tag that was outermost until then, else 0 (OpenFlow 1.3.5
-//   §5.12.1).
+// - A pushed header goes to the outermost place that it may have, and gets what OpenFlow 1.3.5 §5.12.1 says: VLAN id,
+//   priority and DEI of the tag that was outermost until then; label, traffic class and TTL of the outermost MPLS shim,
+//   else the TTL of IP; the I-SID of the outermost PBB header, the priority of the outermost VLAN tag, and the Ethernet
+//   addresses. The rest is 0. Tags stand before MPLS shims, a PBB header before both.
+// - Popping a PBB header leaves the customer's frame: backbone tags before it go too.
+// - A TTL is copied between the two outermost headers that have one: MPLS shims, and the IP header behind the last shim
+//   (told by its version) or directly behind another IP header.
+// - A frame that pop has made shorter than 60 bytes, the least that Ethernet has without its check sequence, is padded
+//   with zeros to that.
 
 import OpenFlow
 
@@ -20,7 +28,11 @@ extension [UInt8] {
     mutating func set(_ field: OXMField, to value: UInt128) {
         guard let fields = PacketFields(self), let place = fields.places[field] else { return }
         let old = read(place)
+        let before = self
         write(value, to: place, fields.checksums(covering: field))
+        if field == .sctpSrc || field == .sctpDst, let packet = fields.sctpPacket {
+            updateSCTPChecksum(packet, from: before)
+        }
         if field == .ipProto, let checksum = fields.addressChecksum {
             // In the pseudo-header the number is a word of its own, which in IPv6 it is not.
             update(checksum, from: [0, UInt8(old)], to: [0, UInt8(truncatingIfNeeded: value)])
@@ -38,20 +50,8 @@ extension [UInt8] {
         write(UInt128(ttl), to: place, fields.headerChecksum.map { [($0, isUDP: false)] } ?? [])
     }
 
-    /// Push-VLAN.
-    mutating func pushVLAN(_ etherType: UInt16) {
-        guard let fields = PacketFields(self) else { return }
-        let tag = fields.places[.vlanVID] == nil ? [0, 0] : self[14..<16]
-        insert(contentsOf: etherType.bigEndianBytes + tag, at: 12)
-    }
-
-    /// Pop-VLAN.
-    mutating func popVLAN() {
-        guard PacketFields(self)?.places[.vlanVID] != nil else { return }
-        removeSubrange(12..<16)
-    }
-
-    private mutating func write(_ value: UInt128, to place: BitField, _ checksums: [(offset: Int, isUDP: Bool)]) {
+    /// Changes some bits, and the checksums that cover them.
+    mutating func write(_ value: UInt128, to place: BitField, _ checksums: [(offset: Int, isUDP: Bool)]) {
         let before = place.words.map { self[$0] }
         let ones = UInt128.max >> UInt128(128 - place.bits)
         let whole =
@@ -62,6 +62,15 @@ extension [UInt8] {
         }
         let after = place.words.map { self[$0] }
         for checksum in checksums { update(checksum, from: before, to: after) }
+    }
+
+    /// What has changed in an SCTP packet since `before` changes its CRC, which is linear: by the CRC of the
+    /// difference. Its field holds it with the low byte first (RFC 9260 appendix A).
+    private mutating func updateSCTPChecksum(_ packet: Range<Int>, from before: [UInt8]) {
+        let difference = CRC32C.remainder(packet.map { before[$0] ^ self[$0] })
+        for byte in 0..<4 {
+            self[packet.lowerBound + 8 + byte] ^= UInt8(truncatingIfNeeded: difference >> UInt32(8 * byte))
+        }
     }
 
     private mutating func update(_ checksum: (offset: Int, isUDP: Bool), from before: [UInt8], to after: [UInt8]) {
@@ -85,32 +94,13 @@ extension PacketFields {
         let header = headerChecksum.map { [(offset: $0, isUDP: false)] } ?? []
         switch field {
         case .ipDSCP, .ipECN, .ipProto: return header
+        case .ipv6Dst where !isFinalDestination: return header
         case .ipv4Src, .ipv4Dst, .ipv6Src, .ipv6Dst: return header + (addressChecksum.map { [$0] } ?? [])
-        case .tcpSrc, .tcpDst, .udpSrc, .udpDst, .icmpv4Type, .icmpv4Code:
+        case .tcpSrc, .tcpDst, .udpSrc, .udpDst, .icmpv4Type, .icmpv4Code, .icmpv6Type, .icmpv6Code, .ipv6NDTarget,
+            .ipv6NDSLL, .ipv6NDTLL:
             return transportChecksum.map { [($0.offset, $0.isUDP)] } ?? []
         default: return []
         }
-    }
-}
-
-/// The checksum of IP, TCP, UDP and ICMP (RFC 1071).
-enum InternetChecksum {
-    /// The sum of the 16-bit words; an odd last byte is a word's high byte.
-    static func sum(_ bytes: some Sequence<UInt8>) -> UInt64 {
-        var sum: UInt64 = 0
-        var isHigh = true
-        for byte in bytes {
-            sum += isHigh ? UInt64(byte) << 8 : UInt64(byte)
-            isHigh.toggle()
-        }
-        return sum
-    }
-
-    /// The sum in ones' complement, 16 bits.
-    static func fold(_ sum: UInt64) -> UInt16 {
-        var sum = sum
-        while sum > 0xffff { sum = sum >> 16 + sum & 0xffff }
-        return UInt16(sum)
     }
 }
 

@@ -10,15 +10,21 @@
 // - eth_type is what stands there, also where it is an IEEE 802.3 length.
 // - ARP (0x0806): all 28 bytes, hardware type 1, protocol type 0x0800, address lengths 6 and 4; else none of its
 //   fields.
+// - MPLS (0x8847, 0x8848): the fields are those of the outermost shim (4 bytes). Behind it nothing is matched: the
+//   Ethernet type does not say what it is.
+// - PBB (0x88e7): the 4 bytes of the I-TAG and the 14 of the customer's Ethernet header, behind which nothing is matched.
 // - IPv4 (0x0800): version 4, a header length of 20 bytes or more, the whole header with its options; else none of its
 //   fields.
 // - IPv6 (0x86dd): version 6 and 40 bytes; else none of its fields. The extension headers hop-by-hop (0), routing (43),
 //   destination options (60), fragment (44) and authentication (51) are skipped to find ip_proto. One that is not there
 //   ends that: its own number is ip_proto, and no transport header follows. So does a fragment header with an offset
-//   other than 0: ip_proto is its next header.
+//   other than 0: ip_proto is its next header. ipv6_exthdr names the headers that are there: IPv6ExtensionHeaders.
 // - A later fragment (fragment offset other than 0) has no transport fields; the first one has.
-// - TCP (6, 20 bytes), UDP (17, 8 bytes), ICMP (1 over IPv4, 58 over IPv6, 8 bytes): the whole fixed header; else none
-//   of its fields. ICMPv6's fields are not read yet, its checksum is kept right.
+// - TCP (6, 20 bytes), UDP (17, 8 bytes), SCTP (132, 12 bytes), ICMP (1 over IPv4, 58 over IPv6, 8 bytes): the whole
+//   fixed header; else none of its fields.
+// - Neighbour solicitations and advertisements (ICMPv6 types 135 and 136, 24 bytes): the target, and of the options
+//   behind it the first source (in a solicitation) or target (in an advertisement) link-layer address of 8 bytes. An
+//   option of length 0 or one that is cut off ends the search.
 // - Looked up in a flow table, a field that the packet does not have reads as 0. The prerequisites of a match leave
 //   that to be seen in headers only that are cut off, malformed or in an earlier fragment.
 
@@ -46,8 +52,17 @@ package struct PacketFields {
     private(set) var ttl: BitField?
     /// Offset of the checksum of the IPv4 header.
     private(set) var headerChecksum: Int?
-    /// Offset and kind of the transport header's checksum.
+    /// Offset and kind of the transport header's checksum, if it is the Internet's.
     private(set) var transportChecksum: (offset: Int, isUDP: Bool, coversAddresses: Bool)?
+    /// Whether the IPv6 destination is the one that counts in that checksum: not if a routing header will replace it
+    /// (RFC 8200 §8.1).
+    private(set) var isFinalDestination = true
+    /// All of an SCTP packet, which its checksum covers. Nil if the frame does not have all of it.
+    private(set) var sctpPacket: Range<Int>?
+    /// The TTL of the outermost MPLS shim.
+    private(set) var mplsTTL: BitField?
+    /// Where the customer's frame begins in one with a PBB header.
+    private(set) var customerFrame: Int?
     /// Whether it is a part of an IP packet, the first one included.
     package private(set) var isFragment = false
 
@@ -69,6 +84,8 @@ package struct PacketFields {
         case EtherType.arp: readARP(frame, at: type + 2)
         case EtherType.ipv4: readIPv4(frame, at: type + 2)
         case EtherType.ipv6: readIPv6(frame, at: type + 2)
+        case EtherType.mpls, EtherType.mplsMulticast: readMPLS(frame, at: type + 2)
+        case EtherType.pbb: readPBB(frame, at: type + 2)
         default: break
         }
     }
@@ -84,6 +101,20 @@ package struct PacketFields {
         take(.arpTPA, from: frame, at: start + 24)
     }
 
+    private mutating func readMPLS(_ frame: [UInt8], at start: Int) {
+        guard start + 4 <= frame.count else { return }
+        take(.mplsLabel, from: frame, BitField(offset: start, byteCount: 4, shift: 12, bits: 20))
+        take(.mplsTC, from: frame, BitField(offset: start, byteCount: 4, shift: 9, bits: 3))
+        take(.mplsBOS, from: frame, BitField(offset: start, byteCount: 4, shift: 8, bits: 1))
+        mplsTTL = BitField(offset: start + 3, byteCount: 1, bits: 8)
+    }
+
+    private mutating func readPBB(_ frame: [UInt8], at start: Int) {
+        guard start + 18 <= frame.count else { return }
+        take(.pbbISID, from: frame, at: start + 1)
+        customerFrame = start + 4
+    }
+
     private mutating func readIPv4(_ frame: [UInt8], at start: Int) {
         guard start + 20 <= frame.count else { return }
         let headerLength = Int(frame[start] & 0xf) * 4
@@ -97,30 +128,40 @@ package struct PacketFields {
         headerChecksum = start + 10
         let fragment = frame.bigEndian(at: start + 6, 2)
         isFragment = fragment & 0x3fff != 0
-        if fragment & 0x1fff == 0 { readTransport(frame, at: start + headerLength, icmp: IPProtocol.icmp) }
+        guard fragment & 0x1fff == 0 else { return }
+        let end = start + Int(frame.bigEndian(at: start + 2, 2))
+        readTransport(frame, at: start + headerLength, end: end, icmp: IPProtocol.icmp)
     }
 
     private mutating func readIPv6(_ frame: [UInt8], at start: Int) {
         guard start + 40 <= frame.count, frame[start] >> 4 == 6 else { return }
         take(.ipDSCP, from: frame, BitField(offset: start, byteCount: 2, shift: 6, bits: 6))
         take(.ipECN, from: frame, BitField(offset: start, byteCount: 2, shift: 4, bits: 2))
+        take(.ipv6FLabel, from: frame, BitField(offset: start, byteCount: 4, bits: 20))
         take(.ipv6Src, from: frame, at: start + 8)
         take(.ipv6Dst, from: frame, at: start + 24)
         ttl = BitField(offset: start + 7, byteCount: 1, bits: 8)
 
         var next = start + 6  // where the number of the next header stands
         var header = start + 40
+        var present = IPv6ExtensionHeaders()
         var isLaterFragment = false
         while !isLaterFragment, let length = Self.extensionLength(frame[next], frame, at: header) {
+            present.note(frame[next])
             if frame[next] == IPProtocol.fragment {
                 isFragment = true
                 isLaterFragment = frame.bigEndian(at: header + 2, 2) & 0xfff8 != 0
             }
+            if frame[next] == IPProtocol.routing && frame[header + 3] != 0 { isFinalDestination = false }
             next = header
             header += length
         }
+        if !isLaterFragment { present.end(frame[next], bytesLeft: frame.count - header) }
+        values[.ipv6ExtHdr] = UInt128(present.bits)
         take(.ipProto, from: frame, at: next)
-        if !isLaterFragment { readTransport(frame, at: header, icmp: IPProtocol.icmpv6) }
+        guard !isLaterFragment else { return }
+        let end = start + 40 + Int(frame.bigEndian(at: start + 4, 2))
+        readTransport(frame, at: header, end: end, icmp: IPProtocol.icmpv6)
     }
 
     /// The length of an extension header that is there and is to be skipped; nil: there the chain ends.
@@ -137,7 +178,8 @@ package struct PacketFields {
         return start + length <= frame.count ? length : nil
     }
 
-    private mutating func readTransport(_ frame: [UInt8], at start: Int, icmp: UInt8) {
+    /// `end` is where the IP packet ends by what its header says.
+    private mutating func readTransport(_ frame: [UInt8], at start: Int, end: Int, icmp: UInt8) {
         switch UInt8(values[.ipProto] ?? 0) {
         case IPProtocol.tcp where start + 20 <= frame.count:
             take(.tcpSrc, from: frame, at: start)
@@ -147,12 +189,32 @@ package struct PacketFields {
             take(.udpSrc, from: frame, at: start)
             take(.udpDst, from: frame, at: start + 2)
             transportChecksum = (start + 6, isUDP: true, coversAddresses: true)
+        case IPProtocol.sctp where start + 12 <= frame.count:
+            take(.sctpSrc, from: frame, at: start)
+            take(.sctpDst, from: frame, at: start + 2)
+            if !isFragment && start + 12 <= end && end <= frame.count { sctpPacket = start..<end }
         case icmp where start + 8 <= frame.count:
-            transportChecksum = (start + 2, isUDP: false, coversAddresses: icmp == IPProtocol.icmpv6)
-            guard icmp == IPProtocol.icmp else { return }
-            take(.icmpv4Type, from: frame, at: start)
-            take(.icmpv4Code, from: frame, at: start + 1)
+            let isV6 = icmp == IPProtocol.icmpv6
+            take(isV6 ? .icmpv6Type : .icmpv4Type, from: frame, at: start)
+            take(isV6 ? .icmpv6Code : .icmpv4Code, from: frame, at: start + 1)
+            transportChecksum = (start + 2, isUDP: false, coversAddresses: isV6)
+            if isV6 { readNeighbourDiscovery(frame, at: start) }
         default: break
+        }
+    }
+
+    private mutating func readNeighbourDiscovery(_ frame: [UInt8], at start: Int) {
+        let isSolicitation = frame[start] == 135
+        guard isSolicitation || frame[start] == 136, start + 24 <= frame.count else { return }
+        take(.ipv6NDTarget, from: frame, at: start + 8)
+        var option = start + 24
+        while option + 8 <= frame.count {
+            let length = Int(frame[option + 1]) * 8
+            guard length > 0, option + length <= frame.count else { return }
+            if frame[option] == (isSolicitation ? 1 : 2) && length == 8 {
+                return take(isSolicitation ? .ipv6NDSLL : .ipv6NDTLL, from: frame, at: option + 2)
+            }
+            option += length
         }
     }
 
@@ -186,18 +248,26 @@ enum EtherType {
     static let arp: UInt128 = 0x0806
     static let vlan: UInt128 = 0x8100
     static let ipv6: UInt128 = 0x86dd
+    static let mpls: UInt128 = 0x8847
+    static let mplsMulticast: UInt128 = 0x8848
     static let serviceVLAN: UInt128 = 0x88a8
+    static let pbb: UInt128 = 0x88e7
 }
 
 /// The IP protocol numbers that are looked into.
 enum IPProtocol {
     static let hopByHop: UInt8 = 0
     static let icmp: UInt8 = 1
+    static let ipv4: UInt8 = 4
     static let tcp: UInt8 = 6
     static let udp: UInt8 = 17
+    static let ipv6: UInt8 = 41
     static let routing: UInt8 = 43
     static let fragment: UInt8 = 44
+    static let encapsulation: UInt8 = 50
     static let authentication: UInt8 = 51
     static let icmpv6: UInt8 = 58
+    static let noNextHeader: UInt8 = 59
     static let destinationOptions: UInt8 = 60
+    static let sctp: UInt8 = 132
 }

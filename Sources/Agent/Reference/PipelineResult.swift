@@ -14,8 +14,10 @@ package struct PipelineOutput: Hashable, Sendable {
     }
 
     package var destination: Destination
-    /// The Ethernet frame, not padded.
+    /// The Ethernet frame.
     package var frame: [UInt8]
+    /// What a packet-in says of the tunnel, besides its metadata.
+    package var tunnelID: UInt64 = 0
 
     package init(destination: Destination, frame: [UInt8]) {
         self.destination = destination

@@ -9,11 +9,15 @@ package struct ReferencePipeline {
     package private(set) var outputs: [PipelineOutput] = []
     /// What happened, in order.
     package private(set) var steps: [PipelineStep] = []
+    /// How many bytes the packet had at each of the steps that are lookups.
+    package private(set) var lookupLengths: [Int] = []
 
     private let model: SwitchModel
     private let inPort: PortNumber
     private var frame: [UInt8]
     private var metadata: UInt64 = 0
+    /// 0 for what comes in by a physical port; Set-Field may change it.
+    private var tunnelID: UInt64 = 0
     private var actionSet = ActionSet()
     /// The entry that matched last, which a packet-in names.
     private var rule: FlowEntry?
@@ -47,6 +51,7 @@ package struct ReferencePipeline {
         while let id = tableID {
             rule = lookUp(in: id)
             steps.append(.table(id, rule))
+            lookupLengths.append(frame.count)
             guard let rule else { return drop(.noMatch) }
             tableID = execute(rule)
             guard isAlive else { return }
@@ -67,7 +72,9 @@ package struct ReferencePipeline {
     private func lookUp(in tableID: UInt8) -> FlowEntry? {
         var fields = PacketFields(frame)?.values ?? [:]
         fields[.inPort] = UInt128(inPort.rawValue)
+        fields[.inPhyPort] = UInt128(inPort.rawValue)
         fields[.metadata] = UInt128(metadata)
+        fields[.tunnelID] = UInt128(tunnelID)
         return model.tables[Int(tableID)].entries
             .filter {
                 $0.normalizedMatch.fields.allSatisfy { (fields[$0.field] ?? 0) & $0.significantMask == $0.value }
@@ -95,7 +102,16 @@ package struct ReferencePipeline {
             case .pushVLAN(let etherType): frame.pushVLAN(etherType)
             case .popVLAN: frame.popVLAN()
             case .setNWTTL(let ttl): frame.setTTL(ttl)
-            case .decNWTTL: decrementTTL()
+            case .pushMPLS(let etherType): frame.pushMPLS(etherType)
+            case .popMPLS(let etherType): frame.popMPLS(etherType)
+            case .pushPBB(let etherType): frame.pushPBB(etherType)
+            case .popPBB: frame.popPBB()
+            case .copyTTLIn: frame.copyTTLIn()
+            case .copyTTLOut: frame.copyTTLOut()
+            case .decNWTTL: decrement(frame.ttl) { $0.setTTL($1) }
+            case .setMPLSTTL(let ttl): frame.setMPLSTTL(ttl)
+            case .decMPLSTTL: decrement(frame.mplsTTL) { $0.setMPLSTTL($1) }
+            case .setField(.tunnelID, let value): tunnelID = UInt64(truncatingIfNeeded: value)
             case .setField(let field, let value): frame.set(field, to: value)
             default: preconditionFailure("validation lets through only SwitchCapabilities.actions, not \(action)")
             }
@@ -103,9 +119,9 @@ package struct ReferencePipeline {
     }
 
     /// A TTL that may not go lower ends the packet, and the controllers hear of it.
-    private mutating func decrementTTL() {
-        guard let ttl = frame.ttl else { return }
-        if ttl > 1 { return frame.setTTL(ttl - 1) }
+    private mutating func decrement(_ ttl: UInt8?, _ set: (inout [UInt8], UInt8) -> Void) {
+        guard let ttl else { return }
+        if ttl > 1 { return set(&frame, ttl - 1) }
         sendToController(.invalidTTL, maxLength: ControllerMaxLength.noBuffer)
         isAlive = false
     }
@@ -130,7 +146,15 @@ package struct ReferencePipeline {
 
     private mutating func sendToController(_ reason: PacketInReason, maxLength: UInt16) {
         copies += 1
-        outputs.append(.init(packetIn: reason, by: rule, metadata: metadata, maxLength: maxLength, frame: frame))
+        var output = PipelineOutput(
+            packetIn: reason,
+            by: rule,
+            metadata: metadata,
+            maxLength: maxLength,
+            frame: frame
+        )
+        output.tunnelID = tunnelID
+        outputs.append(output)
     }
 
     /// OFPP_TABLE: a copy goes through the tables, the rest of the list goes on with the packet as it is.
@@ -140,6 +164,7 @@ package struct ReferencePipeline {
         copy.runTables()
         outputs += copy.outputs
         steps += copy.steps
+        lookupLengths += copy.lookupLengths
     }
 
     private mutating func drop(_ reason: PipelineStep.DropReason) {

@@ -20,12 +20,13 @@ struct ActionValidation {
         }
     }
 
-    /// Validates actions for the action set. An earlier table may have written a push-VLAN that runs before them, so
-    /// that there is a tag is not asked for; all else that an action needs must be in the match.
+    /// Validates actions for the action set, in the order in which it runs them (§5.10). An earlier table may have
+    /// written a push that runs before them, so what a push gives (a VLAN tag, an MPLS shim, a PBB header) is not asked
+    /// for; all else that an action needs must be in the match.
     func validateSet(_ actions: [Action]) throws(OpenFlowError) {
         var inSet = self
-        for action in actions {
-            inSet.context.pushTag()
+        for action in actions.sorted(by: ActionSet.runsBefore) {
+            inSet.context.assumePush(for: action)
             try inSet.validate(action)
             try inSet.checkConsistency(of: action)
         }
@@ -40,6 +41,19 @@ struct ActionValidation {
         case .pushVLAN(let etherType):
             guard SwitchCapabilities.tagTypes.contains(etherType) else {
                 throw .badAction(.badArgument, "push_vlan: \(etherType) is not the Ethernet type of a VLAN tag")
+            }
+        case .pushMPLS(let etherType):
+            guard SwitchCapabilities.shimTypes.contains(etherType) else {
+                throw .badAction(.badArgument, "push_mpls: \(etherType) is not an Ethernet type of MPLS")
+            }
+        case .pushPBB(let etherType):
+            guard SwitchCapabilities.backboneTypes.contains(etherType) else {
+                throw .badAction(.badArgument, "push_pbb: \(etherType) is not the Ethernet type of PBB")
+            }
+        case .popMPLS(let etherType):
+            // That would make a VLAN tag of what follows, behind which no tag may be.
+            guard !SwitchCapabilities.tagTypes.contains(etherType) else {
+                throw .badAction(.badArgument, "pop_mpls: \(etherType) is the Ethernet type of a VLAN tag")
             }
         case .setField(let field, let value): try validate(set: field, to: value)
         default: break
@@ -78,6 +92,20 @@ struct ActionValidation {
         case .popVLAN:
             guard context.isTagged else { throw .badAction(.matchInconsistent, "pop_vlan: perhaps no VLAN tag") }
             context.popTag()
+        case .pushMPLS(let etherType): context.setEthType(etherType)
+        case .popMPLS(let etherType):
+            guard context.isMPLS else { throw .badAction(.matchInconsistent, "pop_mpls: perhaps no MPLS shim") }
+            context.setEthType(etherType)
+        case .pushPBB: context.pushPBB()
+        case .popPBB:
+            guard context.isPBB else { throw .badAction(.matchInconsistent, "pop_pbb: perhaps no PBB header") }
+            context.popPBB()
+        case .setMPLSTTL, .decMPLSTTL:
+            guard context.isMPLS else { throw .badAction(.matchInconsistent, "\(action): perhaps not MPLS") }
+        case .copyTTLIn, .copyTTLOut:
+            guard context.isMPLS || context.isIP else {
+                throw .badAction(.matchInconsistent, "\(action): perhaps neither MPLS nor IP")
+            }
         case .setNWTTL, .decNWTTL:
             guard context.isIP else { throw .badAction(.matchInconsistent, "\(action): perhaps not IP") }
         case .setField(let field, let value):
@@ -85,6 +113,23 @@ struct ActionValidation {
                 throw .badAction(.matchInconsistent, "set_field: perhaps no \(field.name)")
             }
             context.set(field, value)
+        default: break
+        }
+    }
+}
+
+extension HeaderContext {
+    /// An action of an action set may rely on a push that an earlier table has written.
+    fileprivate mutating func assumePush(for action: Action) {
+        switch action {
+        case .popVLAN, .setField(.vlanVID, _), .setField(.vlanPCP, _): pushTag()
+        case .copyTTLOut:
+            if !isMPLS && !isIP { setEthType(0x8847) }
+        case .setMPLSTTL, .decMPLSTTL, .setField(.mplsLabel, _), .setField(.mplsTC, _),
+            .setField(.mplsBOS, _):
+            if !isMPLS { setEthType(0x8847) }
+        case .setField(.pbbISID, _):
+            if !isPBB { pushPBB() }
         default: break
         }
     }

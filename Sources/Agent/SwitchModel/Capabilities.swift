@@ -5,19 +5,18 @@ import OpenFlow
 
 /// The fields, actions and instructions that the data plane carries out.
 package enum SwitchCapabilities {
-    /// Fields that a match may have. Those that may have a mask there may have any.
-    package static let matchFields: Set<OXMField> = [
-        .inPort, .metadata, .ethDst, .ethSrc, .ethType, .vlanVID, .vlanPCP, .ipDSCP, .ipECN, .ipProto, .ipv4Src,
-        .ipv4Dst, .tcpSrc, .tcpDst,
-        .udpSrc, .udpDst, .icmpv4Type, .icmpv4Code, .arpOp, .arpSPA, .arpTPA, .arpSHA, .arpTHA, .ipv6Src, .ipv6Dst,
-    ]
+    /// Fields that a match may have: all. Those that may have a mask there may have any.
+    package static let matchFields = Set(OXMField.allCases)
 
     /// Fields that a set-field action may set: what can be matched, but the packet's way (OpenFlow 1.3.5 §7.2.5 /
     /// A.2.5).
     package static let setFields: Set<OXMField> = matchFields.filter(\.isSettable)
 
     /// Actions, applied or written. The others are refused with BAD_ACTION/BAD_TYPE, or with a code of their own.
-    package static let actions: Set<ActionType> = [.output, .pushVLAN, .popVLAN, .setNWTTL, .decNWTTL, .setField]
+    package static let actions: Set<ActionType> = [
+        .output, .copyTTLOut, .copyTTLIn, .setMPLSTTL, .decMPLSTTL, .pushVLAN, .popVLAN, .pushMPLS, .popMPLS,
+        .setNWTTL, .decNWTTL, .setField, .pushPBB, .popPBB,
+    ]
 
     /// Instructions. The others are refused with BAD_INSTRUCTION/UNSUP_INST.
     package static let instructions: Set<InstructionType> = [
@@ -27,8 +26,14 @@ package enum SwitchCapabilities {
     /// Reserved ports that a flow entry may output to. A packet-out may name OFPP_TABLE besides.
     package static let outputPorts: Set<PortNumber> = [.inPort, .all, .flood, .controller]
 
-    /// Ethernet types of a tag to push.
+    /// Ethernet types of a VLAN tag to push.
     package static let tagTypes: Set<UInt16> = [0x8100, 0x88a8]
+
+    /// Ethernet types of an MPLS shim to push.
+    package static let shimTypes: Set<UInt16> = [0x8847, 0x8848]
+
+    /// Ethernet types of a PBB header to push.
+    package static let backboneTypes: Set<UInt16> = [0x88e7]
 
     /// Port settings that PORT_MOD may change.
     package static let portConfig: PortConfig = []

@@ -27,6 +27,12 @@ struct HeaderContext {
     /// Whether the packet is certainly IPv4 or IPv6.
     var isIP: Bool { meets(.etherType(0x0800, or: 0x86dd)) }
 
+    /// Whether the packet certainly has an MPLS shim.
+    var isMPLS: Bool { meets(.etherType(0x8847, or: 0x8848)) }
+
+    /// Whether the packet certainly has a PBB header.
+    var isPBB: Bool { meets(.etherType(0x88e7)) }
+
     /// Whether a field's prerequisite holds (OpenFlow 1.3.5 §7.2.3.6 / A.2.3.6).
     func meets(_ prerequisite: Prerequisite) -> Bool {
         switch prerequisite {
@@ -48,6 +54,19 @@ struct HeaderContext {
 
     /// A tag has been popped: another one may have been below it.
     mutating func popTag() { (known[.vlanVID], known[.vlanPCP]) = (nil, nil) }
+
+    /// Ethernet type and what is behind have become another: an MPLS shim has been pushed or popped.
+    mutating func setEthType(_ type: UInt16) { set(.ethType, UInt128(type)) }
+
+    /// A PBB header has been pushed: there is no backbone tag yet.
+    mutating func pushPBB() {
+        popTag()
+        setEthType(0x88e7)
+        known[.vlanVID] = 0
+    }
+
+    /// A PBB header has been popped: nothing is known of the frame within.
+    mutating func popPBB() { known = known.filter { [.inPort, .inPhyPort, .metadata, .tunnelID].contains($0.key) } }
 
     /// A field has been set. After a change of eth_type or ip_proto nothing is known of the headers behind.
     mutating func set(_ field: OXMField, _ value: UInt128) {

@@ -86,6 +86,7 @@ static inline uint64_t cdpdk_tsc(void) { return rte_rdtsc(); }
 static inline void cdpdk_pause(void) { rte_pause(); }
 static inline void cdpdk_prefetch(const void *_Nonnull p) { rte_prefetch0(p); }
 static inline uint32_t cdpdk_crc32c(uint32_t seed, uint64_t word) { return (uint32_t)_mm_crc32_u64(seed, word); }
+static inline uint32_t cdpdk_crc32c_byte(uint32_t seed, uint8_t byte) { return _mm_crc32_u8(seed, byte); }
 /// Which of a bucket's eight slots have `tag` in their upper 16 bits: the highest two bits of the slot's byte are set.
 static inline uint64_t cdpdk_match_tags(const uint64_t *_Nonnull bucket, uint16_t tag)
 {

@@ -18,8 +18,16 @@ package enum ActionOp: BitwiseCopyable {
     case outputNowhere
     case pushVLAN(etherType: UInt16)
     case popVLAN
+    case pushMPLS(etherType: UInt16)
+    case popMPLS(etherType: UInt16)
+    case pushPBB(etherType: UInt16)
+    case popPBB
+    case copyTTLIn
+    case copyTTLOut
     case setNetworkTTL(UInt8)
     case decrementNetworkTTL
+    case setMPLSTTL(UInt8)
+    case decrementMPLSTTL
     /// The address in the low six bytes of the word, as it lies in the packet.
     case setEthDst(UInt64)
     case setEthSrc(UInt64)
@@ -43,41 +51,65 @@ package enum ActionOp: BitwiseCopyable {
     case setARPTPA(UInt32)
     case setARPSHA(UInt64)
     case setARPTHA(UInt64)
+    case setFlowLabel(UInt32)
+    case setNDTarget(UInt64, UInt64)
+    /// Of the ICMPv6 type 135 (source) or 136 (target).
+    case setNDLinkLayer(UInt64, type: UInt8)
+    /// The bits of the shim that change, and their values.
+    case setMPLS(mask: UInt32, value: UInt32)
+    case setISID(UInt32)
+    /// In network byte order, as the flow key has it.
+    case setTunnelID(UInt64)
 }
 
 extension ActionOp {
     /// Which place an operation takes in an action set: a set holds one of each (§5.10), executed in ascending order.
     var setPlace: Int {
         switch self {
-        case .popVLAN: 0
-        case .pushVLAN: 1
-        case .decrementNetworkTTL: 2
-        case .setNetworkTTL: 3
-        case .setEthDst: 4
-        case .setEthSrc: 5
-        case .setEthType: 6
-        case .setVLANVID: 7
-        case .setVLANPCP: 8
-        case .setDSCP: 9
-        case .setECN: 10
-        case .setIPProto: 11
-        case .setIPv4Src: 12
-        case .setIPv4Dst: 13
-        case .setIPv6Src: 14
-        case .setIPv6Dst: 15
-        case .setTransportSrc(_, let proto): proto == IPProtocol.tcp ? 16 : 18
-        case .setTransportDst(_, let proto): proto == IPProtocol.tcp ? 17 : 19
-        case .setICMPType(_, let proto): proto == IPProtocol.icmp ? 20 : 22
-        case .setICMPCode(_, let proto): proto == IPProtocol.icmp ? 21 : 23
-        case .setARPOp: 24
-        case .setARPSPA: 25
-        case .setARPTPA: 26
-        case .setARPSHA: 27
-        case .setARPTHA: 28
-        case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere: 29
+        case .copyTTLIn: 0
+        case .popVLAN: 1
+        case .popMPLS: 2
+        case .popPBB: 3
+        case .pushMPLS: 4
+        case .pushPBB: 5
+        case .pushVLAN: 6
+        case .copyTTLOut: 7
+        case .decrementNetworkTTL: 8
+        case .decrementMPLSTTL: 9
+        case .setNetworkTTL: 10
+        case .setMPLSTTL: 11
+        // Fields in the order of their numbers on the wire.
+        case .setEthDst: 12
+        case .setEthSrc: 13
+        case .setEthType: 14
+        case .setVLANVID: 15
+        case .setVLANPCP: 16
+        case .setDSCP: 17
+        case .setECN: 18
+        case .setIPProto: 19
+        case .setIPv4Src: 20
+        case .setIPv4Dst: 21
+        case .setTransportSrc(_, let proto): proto == IPProtocol.tcp ? 22 : proto == IPProtocol.udp ? 24 : 26
+        case .setTransportDst(_, let proto): proto == IPProtocol.tcp ? 23 : proto == IPProtocol.udp ? 25 : 27
+        case .setICMPType(_, let proto): proto == IPProtocol.icmp ? 28 : 38
+        case .setICMPCode(_, let proto): proto == IPProtocol.icmp ? 29 : 39
+        case .setARPOp: 30
+        case .setARPSPA: 31
+        case .setARPTPA: 32
+        case .setARPSHA: 33
+        case .setARPTHA: 34
+        case .setIPv6Src: 35
+        case .setIPv6Dst: 36
+        case .setFlowLabel: 37
+        case .setNDTarget: 40
+        case .setNDLinkLayer(_, let type): type == 135 ? 41 : 42
+        case .setMPLS(let mask, _): mask >> 12 != 0 ? 43 : mask >> 9 != 0 ? 44 : 45
+        case .setISID: 46
+        case .setTunnelID: 47
+        case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere: 48
         }
     }
-    static let setPlaces = 30
+    static let setPlaces = 49
 
     /// Whether it sends the packet somewhere; the others change the packet.
     package var isOutput: Bool { setPlace == Self.setPlaces - 1 }

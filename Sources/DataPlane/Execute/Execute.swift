@@ -158,9 +158,8 @@ extension Worker {
                 packetIn(mbuf, packet, reason: reason, table: table, record: record, ingress: ingress)
             case .outputTable:
                 guard submit(packet, takes, ingress) else { continue }
-            case .decrementNetworkTTL:
-                guard let ttl = edit.ttl else { continue }
-                guard ttl > 1 else {
+            case .decrementNetworkTTL, .decrementMPLSTTL:
+                guard edit.decrementTTL(ops[i]) else {
                     packetIn(
                         edit.mbuf,
                         packet,
@@ -171,10 +170,9 @@ extension Worker {
                     )
                     return false
                 }
-                edit.setTTL(ttl &- 1)
                 continue
-            case .pushVLAN(let etherType):
-                guard edit.pushVLAN(etherType: etherType) else {
+            case .pushVLAN, .pushMPLS, .pushPBB:
+                guard edit.push(ops[i]) else {
                     drop(edit.mbuf, .noBuffer, at: ingress.slot)
                     return false
                 }
@@ -237,7 +235,12 @@ extension PacketEdit {
     func apply(_ op: ActionOp) {
         switch op {
         case .popVLAN: popVLAN()
+        case .popMPLS(let etherType): popMPLS(etherType: etherType)
+        case .popPBB: popPBB()
+        case .copyTTLIn: copyTTLIn()
+        case .copyTTLOut: copyTTLOut()
         case .setNetworkTTL(let ttl): setTTL(ttl)
+        case .setMPLSTTL(let ttl): setMPLSTTL(ttl)
         case .setEthDst(let address): setEthernetAddress(at: 0, address)
         case .setEthSrc(let address): setEthernetAddress(at: 6, address)
         case .setEthType(let type):
@@ -261,8 +264,14 @@ extension PacketEdit {
         case .setARPTPA(let address): setARPAddress(at: 24, address)
         case .setARPSHA(let address): setARPHardwareAddress(at: 8, address)
         case .setARPTHA(let address): setARPHardwareAddress(at: 18, address)
-        case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere, .pushVLAN,
-            .decrementNetworkTTL:
+        case .setFlowLabel(let label): setFlowLabel(label)
+        case .setNDTarget(let high, let low): setNDTarget(high, low)
+        case .setNDLinkLayer(let address, let type): setNDLinkLayer(address, type: type)
+        case .setMPLS(let mask, let value): setMPLS(mask: mask, value: value)
+        case .setISID(let service): setISID(service)
+        case .setTunnelID(let tunnel): key[FlowKey.Word.tunnel] = tunnel
+        case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere, .pushVLAN, .pushMPLS,
+            .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL:
             break  // not rewrites
         }
     }

@@ -1,5 +1,4 @@
-// One packet in the hands of an action: its bytes, where its headers begin, its key. Besides, the actions that move the
-// start of the packet: push and pop of VLAN tags.
+// One packet in the hands of an action: its bytes, where its headers begin, its key.
 
 import CDPDK
 
@@ -25,24 +24,23 @@ struct PacketEdit {
         Parser.parse(cdpdk_mbuf_data(mbuf), length: Int(cdpdk_mbuf_data_length(mbuf)), depth: .full, into: key, layout)
     }
 
-    /// Pushes an outermost tag with the VLAN id and priority of the one that was outermost, else 0 (OpenFlow 1.3.5 §5.12.1).
-    /// False if the buffer has no room for it.
-    func pushVLAN(etherType: UInt16) -> Bool {
-        let tci = layout.pointee.vlanTagged ? load16(14) : 0
-        guard let start = cdpdk_mbuf_prepend(mbuf, 4) else { return false }
-        UnsafeMutableRawPointer(start).copyMemory(from: start + 4, byteCount: 12)
-        store16(12, etherType)
-        store16(14, tci)
-        reparse()
-        return true
-    }
+    /// Four bytes at `offset`, in host byte order.
+    @inline(__always)
+    func load32(_ offset: Int) -> UInt32 { UInt32(bigEndian: (data + offset).loadUnaligned(as: UInt32.self)) }
 
-    /// Pops the outermost tag, if there is one.
-    func popVLAN() {
-        guard layout.pointee.vlanTagged else { return }
-        let start = UnsafeMutableRawPointer(data)
-        (start + 4).copyMemory(from: start, byteCount: 12)
-        guard cdpdk_mbuf_remove(mbuf, 4) != nil else { return }
-        reparse()
-    }
+    @inline(__always)
+    func store32(_ offset: Int, _ value: UInt32) { (data + offset).storeBytes(of: value.bigEndian, as: UInt32.self) }
+
+    @inline(__always)
+    func load8(_ offset: Int) -> UInt8 { (data + offset).load(as: UInt8.self) }
+
+    @inline(__always)
+    func store8(_ offset: Int, _ value: UInt8) { (data + offset).storeBytes(of: value, as: UInt8.self) }
+
+    @inline(__always)
+    var l3: Int { Int(layout.pointee.l3) }
+
+    /// How many bytes may be read.
+    @inline(__always)
+    var length: Int { Int(cdpdk_mbuf_data_length(mbuf)) }
 }

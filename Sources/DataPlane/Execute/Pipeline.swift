@@ -34,6 +34,7 @@ extension Worker {
             let length = Int(cdpdk_mbuf_data_length(mbuf))
             let key = UnsafeMutableRawPointer(keys + i).assumingMemoryBound(to: UInt64.self)
             key[FlowKey.Word.metadata] = 0
+            key[FlowKey.Word.tunnel] = 0
             if plain && Parser.parsePlain(data, length: length, port: port, key, layouts + i) { continue }
             key[FlowKey.Word.port] = port
             Parser.parse(data, length: length, depth: depth, into: key, layouts + i)

@@ -1,4 +1,4 @@
-// Set-Field and the TTL actions: headers changed in place, checksums put right at once. An action whose header a packet
+// Set-Field: headers changed in place, checksums put right at once. An action whose header a packet
 // does not have leaves the packet as it is.
 
 extension PacketEdit {
@@ -24,24 +24,7 @@ extension PacketEdit {
             let word = load16(l3)
             setIPv4Word(0, word & ~UInt16(mask) | UInt16(value))
         case .ipv6: store16(l3, load16(l3) & ~(UInt16(mask) << 4) | UInt16(value) << 4)
-        case .arp, .other: break
-        }
-    }
-
-    func setTTL(_ ttl: UInt8) {
-        switch layout.pointee.network {
-        case .ipv4: setIPv4Word(8, load16(Int(layout.pointee.l3) + 8) & 0x00ff | UInt16(ttl) << 8)
-        case .ipv6: (data + Int(layout.pointee.l3) + 7).storeBytes(of: ttl, as: UInt8.self)
-        case .arp, .other: break
-        }
-    }
-
-    /// The TTL or hop limit; nil if the packet has none.
-    var ttl: UInt8? {
-        switch layout.pointee.network {
-        case .ipv4: (data + Int(layout.pointee.l3) + 8).load(as: UInt8.self)
-        case .ipv6: (data + Int(layout.pointee.l3) + 7).load(as: UInt8.self)
-        case .arp, .other: nil
+        case .arp, .mpls, .pbb, .other: break
         }
     }
 
@@ -52,7 +35,7 @@ extension PacketEdit {
         switch layout.pointee.network {
         case .ipv4: setIPv4Word(8, load16(place - 1) & 0xff00 | UInt16(proto))
         case .ipv6: (data + place).storeBytes(of: proto, as: UInt8.self)
-        case .arp, .other: return
+        case .arp, .mpls, .pbb, .other: return
         }
         if layout.pointee.network == .ipv6 || old != IPProtocol.icmp {
             updateTransportChecksum(
@@ -84,6 +67,8 @@ extension PacketEdit {
             &+ Checksum.difference((place + 8).loadUnaligned(as: UInt64.self), low)
         place.storeBytes(of: high, as: UInt64.self)
         (place + 8).storeBytes(of: low, as: UInt64.self)
+        // The pseudo-header has the final destination (RFC 8200 §8.1).
+        if offset == 24 && layout.pointee.isRouted { return }
         updateTransportChecksum(by: difference)
     }
 
@@ -91,6 +76,7 @@ extension PacketEdit {
     func setTransportPort(at offset: Int, _ port: UInt16, proto: UInt8) {
         guard layout.pointee.l4 != 0, layout.pointee.proto == proto else { return }
         let place = Int(layout.pointee.l4) + offset
+        if proto == IPProtocol.sctp { updateSCTPChecksum(at: offset, load16(place) ^ port) }
         let difference = Checksum.difference(UInt64(load16(place).bigEndian), UInt64(port.bigEndian))
         store16(place, port)
         updateTransportChecksum(by: difference)
@@ -104,6 +90,52 @@ extension PacketEdit {
         let new = old & ~mask | value
         store16(place, new)
         Checksum.update(data + place + 2, by: Checksum.difference(UInt64(old.bigEndian), UInt64(new.bigEndian)))
+    }
+
+    /// The flow label of IPv6, 20 bits.
+    func setFlowLabel(_ label: UInt32) {
+        if layout.pointee.network == .ipv6 { store32(l3, load32(l3) & ~0xf_ffff | label & 0xf_ffff) }
+    }
+
+    /// The target of neighbour discovery.
+    func setNDTarget(_ high: UInt64, _ low: UInt64) {
+        let l4 = Int(layout.pointee.l4)
+        guard isNeighbourDiscovery else { return }
+        let place = data + l4 + 8
+        let difference =
+            Checksum.difference(place.loadUnaligned(as: UInt64.self), high)
+            &+ Checksum.difference((place + 8).loadUnaligned(as: UInt64.self), low)
+        place.storeBytes(of: high, as: UInt64.self)
+        (place + 8).storeBytes(of: low, as: UInt64.self)
+        updateTransportChecksum(by: difference)
+    }
+
+    /// The link-layer address of neighbour discovery, in a message of the type 135 or 136.
+    func setNDLinkLayer(_ address: UInt64, type: UInt8) {
+        let l4 = Int(layout.pointee.l4)
+        guard isNeighbourDiscovery, load8(l4) == type else { return }
+        let place = Parser.linkLayerAddress(data, length: length, l4: l4)
+        guard place != 0 else { return }
+        let old =
+            UInt64((data + place).loadUnaligned(as: UInt32.self))
+            | UInt64((data + place + 4).loadUnaligned(as: UInt16.self)) << 32
+        setEthernetAddress(at: place, address)
+        updateTransportChecksum(by: Checksum.difference(old, address))
+    }
+
+    private var isNeighbourDiscovery: Bool {
+        layout.pointee.l4 != 0 && layout.pointee.network == .ipv6 && layout.pointee.proto == IPProtocol.icmpv6
+            && Parser.isNeighbourDiscovery(data, length: length, l4: Int(layout.pointee.l4))
+    }
+
+    /// Some bits of the outermost MPLS shim.
+    func setMPLS(mask: UInt32, value: UInt32) {
+        if layout.pointee.network == .mpls { store32(l3, load32(l3) & ~mask | value & mask) }
+    }
+
+    /// The service of the outermost PBB header, 24 bits.
+    func setISID(_ service: UInt32) {
+        if layout.pointee.network == .pbb { store32(l3, load32(l3) & 0xff00_0000 | service & 0xff_ffff) }
     }
 
     func setARPOp(_ operation: UInt16) {
@@ -141,5 +173,19 @@ extension PacketEdit {
         case IPProtocol.icmp, IPProtocol.icmpv6: Checksum.update(header + 2, by: difference)
         default: break
         }
+    }
+
+    /// Folds a change of a port into SCTP's checksum, a CRC-32C over all of the packet (RFC 9260 appendix A): being linear, it
+    /// changes by the CRC of the change. A packet that is not all there (a fragment, cut off) keeps the one it has.
+    @inline(never)
+    private func updateSCTPChecksum(at offset: Int, _ change: UInt16) {
+        let l4 = Int(layout.pointee.l4)
+        let isV4 = layout.pointee.network == .ipv4
+        let end = isV4 ? l3 + Int(load16(l3 + 2)) : l3 + 40 + Int(load16(l3 + 4))
+        guard !layout.pointee.isFragment, l4 + 12 <= end, end <= length else { return }
+        let difference = Checksum.crc32c(UInt64(change.bigEndian) << UInt64(8 * offset), zeros: end - l4 - 8)
+        let field = data + l4 + 8
+        // Its low byte comes first, as in a register of this processor.
+        field.storeBytes(of: field.loadUnaligned(as: UInt32.self) ^ difference, as: UInt32.self)
     }
 }

@@ -1,8 +1,10 @@
 // What a packet is looked up by: sixteen 64-bit words, two cache lines. The words hold network byte order, so the parser
 // copies bytes and never swaps; conversion happens at the edge, in `KeyField`, when rules are compiled.
 //
-// Fields whose prerequisites exclude each other share bits (TCP, UDP and ICMP; IPv4 and ARP addresses). A field that a
-// packet does not have reads as zero.
+// Fields whose prerequisites exclude each other share bits: the ports of TCP, UDP and SCTP, the types and codes of ICMP; the
+// addresses of IPv4 and ARP, an MPLS shim, PBB's tag, the flow label and the extension headers of IPv6; hardware addresses of
+// ARP and of neighbour discovery. A field that a packet does not have reads as zero, if the packet has what the field
+// requires; else its bits may be anything, because what is required is compared too.
 
 /// The header fields, registers and ports of one packet; also the value or the mask of one rule.
 package struct FlowKey {
@@ -58,12 +60,26 @@ package struct KeyField: Hashable, Sendable {
     package static let ipv6SrcLow = KeyField(word: FlowKey.Word.ipv6Src + 1, shift: 0, bits: 64)
     package static let ipv6DstHigh = KeyField(word: FlowKey.Word.ipv6Dst, shift: 0, bits: 64)
     package static let ipv6DstLow = KeyField(word: FlowKey.Word.ipv6Dst + 1, shift: 0, bits: 64)
+    package static let ipv6FLabel = KeyField(word: FlowKey.Word.ipv4, shift: 32, bits: 20)
+    package static let ipv6ExtHdr = KeyField(word: FlowKey.Word.ipv4, shift: 0, bits: 9)
+    /// The outermost MPLS shim lies in the key as in the packet.
+    package static let mplsLabel = KeyField(word: FlowKey.Word.ipv4, shift: 44, bits: 20)
+    package static let mplsTC = KeyField(word: FlowKey.Word.ipv4, shift: 41, bits: 3)
+    package static let mplsBOS = KeyField(word: FlowKey.Word.ipv4, shift: 40, bits: 1)
+    package static let pbbISID = KeyField(word: FlowKey.Word.ipv4, shift: 32, bits: 24)
+    package static let ndTargetHigh = KeyField(word: FlowKey.Word.ndTarget, shift: 0, bits: 64)
+    package static let ndTargetLow = KeyField(word: FlowKey.Word.ndTarget + 1, shift: 0, bits: 64)
+    /// Source (in a solicitation) or target (in an advertisement) link-layer address of neighbour discovery.
+    package static let ndLinkLayer = KeyField(word: FlowKey.Word.arpSHA, shift: 16, bits: 48)
+    package static let tunnelID = KeyField(word: FlowKey.Word.tunnel, shift: 0, bits: 64)
+    /// A bit that no packet has set: for rules that cannot match.
+    package static let never = KeyField(word: FlowKey.Word.ethDst, shift: 0, bits: 1)
     package static let arpSHA = KeyField(word: FlowKey.Word.arpSHA, shift: 16, bits: 48)
     package static let arpTHA = KeyField(word: FlowKey.Word.arpTHA, shift: 16, bits: 48)
 }
 
 extension FlowKey {
-    /// Which word holds what. Words 12 to 15 wait for neighbour discovery, MPLS, tunnels and PBB.
+    /// Which word holds what. Word 15 is free.
     package enum Word {
         package static let port = 0
         package static let ethDst = 1
@@ -75,6 +91,8 @@ extension FlowKey {
         package static let ipv6Dst = 8
         package static let arpSHA = 10
         package static let arpTHA = 11
+        package static let ndTarget = 12
+        package static let tunnel = 14
     }
 }
 

@@ -8,7 +8,9 @@
 // - IPv4: version 4, header length of 20 bytes or more, wholly there; else it has no fields. IPv6: version 6, 40 bytes.
 // - IPv6 extension headers (hop-by-hop, routing, destination options, fragment, authentication) are skipped to find
 //   ip_proto; one that is cut off ends the search: its own number is ip_proto then.
-// - Transport fields: the fixed header is wholly there (TCP 20, UDP and ICMP 8 bytes) and the packet is not a later fragment.
+// - Transport fields: the fixed header is wholly there (TCP 20, SCTP 12, UDP and ICMP 8 bytes) and the packet is not a later
+//   fragment.
+// - MPLS, PBB and neighbour discovery are in Parser+Deep.swift, as is IPv6: off the way of most packets.
 
 struct Parser {
     /// Parses the packet that is most of the traffic: untagged IPv4 without options and not a fragment, TCP or UDP, with its
@@ -81,6 +83,8 @@ struct Parser {
         case EtherType.ipv4: parseIPv4(bytes, length: length, l3: l3, layout, key)
         case EtherType.ipv6: parseIPv6(bytes, length: length, l3: l3, layout, key)
         case EtherType.arp: parseARP(bytes, length: length, l3: l3, layout, key)
+        case EtherType.mpls, EtherType.mplsMulticast: parseMPLS(bytes, length: length, l3: l3, layout, key)
+        case EtherType.pbb: parsePBB(bytes, length: length, l3: l3, layout, key)
         default: break
         }
     }
@@ -139,61 +143,9 @@ struct Parser {
         key[FlowKey.Word.l4] = l4Word
     }
 
-    @inline(never)
-    private static func parseIPv6(
-        _ bytes: UnsafeRawPointer,
-        length: Int,
-        l3: Int,
-        _ layout: UnsafeMutablePointer<PacketLayout>,
-        _ key: UnsafeMutablePointer<UInt64>
-    ) {
-        guard l3 + 40 <= length, bytes.load(fromByteOffset: l3, as: UInt8.self) >> 4 == 6 else { return }
-        layout.pointee.network = .ipv6
-        for word in 0..<2 {
-            key[FlowKey.Word.ipv6Src + word] = bytes.loadUnaligned(fromByteOffset: l3 + 8 + 8 * word, as: UInt64.self)
-            key[FlowKey.Word.ipv6Dst + word] = bytes.loadUnaligned(fromByteOffset: l3 + 24 + 8 * word, as: UInt64.self)
-        }
-        let trafficClass = UInt8(truncatingIfNeeded: load16(bytes, l3) >> 4)
-        var next = bytes.load(fromByteOffset: l3 + 6, as: UInt8.self)
-        layout.pointee.protoOffset = UInt16(truncatingIfNeeded: l3 + 6)
-        var offset = l3 + 40
-        var laterFragment = false
-        skipping: while offset + 8 <= length {
-            let units = Int(bytes.load(fromByteOffset: offset + 1, as: UInt8.self))
-            let size: Int
-            switch next {
-            case IPProtocol.hopByHop, IPProtocol.routing, IPProtocol.destinationOptions: size = (units + 1) * 8
-            case IPProtocol.authentication: size = (units + 2) * 4
-            case IPProtocol.fragment:
-                size = 8
-                layout.pointee.isFragment = true
-                laterFragment = laterFragment || load16(bytes, offset + 2) & 0xfff8 != 0
-            default: break skipping
-            }
-            guard offset + size <= length else { break }
-            next = bytes.load(fromByteOffset: offset, as: UInt8.self)
-            layout.pointee.protoOffset = UInt16(truncatingIfNeeded: offset)
-            offset += size
-            if laterFragment { break }
-        }
-        layout.pointee.proto = next
-        var l4Word = UInt64(next) << 32 | UInt64(trafficClass) << 40
-        if !laterFragment {
-            l4Word |= parseTransport(
-                bytes,
-                at: offset,
-                length: length,
-                proto: next,
-                icmp: IPProtocol.icmpv6,
-                layout
-            )
-        }
-        key[FlowKey.Word.l4] = l4Word
-    }
-
     /// The ports (or ICMP type and code) as they lie in the first four bytes of the key's word; 0 if there are none.
     @inline(__always)
-    private static func parseTransport(
+    static func parseTransport(
         _ bytes: UnsafeRawPointer,
         at l4: Int,
         length: Int,
@@ -206,9 +158,11 @@ struct Parser {
             layout.pointee.l4 = UInt16(truncatingIfNeeded: l4)
             return UInt64(bytes.loadUnaligned(fromByteOffset: l4, as: UInt32.self))
         }
-        guard proto == icmp, l4 + 8 <= length else {
-            return 0
+        if proto == IPProtocol.sctp && l4 + 12 <= length {
+            layout.pointee.l4 = UInt16(truncatingIfNeeded: l4)
+            return UInt64(bytes.loadUnaligned(fromByteOffset: l4, as: UInt32.self))
         }
+        guard proto == icmp, l4 + 8 <= length else { return 0 }
         layout.pointee.l4 = UInt16(truncatingIfNeeded: l4)
         let type = UInt64(bytes.load(fromByteOffset: l4, as: UInt8.self))
         let code = UInt64(bytes.load(fromByteOffset: l4 + 1, as: UInt8.self))
@@ -238,13 +192,13 @@ struct Parser {
 
     /// Two bytes in network byte order as a number.
     @inline(__always)
-    private static func load16(_ bytes: UnsafeRawPointer, _ offset: Int) -> UInt16 {
+    static func load16(_ bytes: UnsafeRawPointer, _ offset: Int) -> UInt16 {
         UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
 
     /// Six bytes as they lie, in the low bytes of a word.
     @inline(__always)
-    private static func load48(_ bytes: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    static func load48(_ bytes: UnsafeRawPointer, _ offset: Int) -> UInt64 {
         UInt64(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
             | UInt64(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt16.self)) << 32
     }

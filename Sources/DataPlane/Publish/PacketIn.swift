@@ -11,6 +11,7 @@ package struct PacketInRecord: BitwiseCopyable {
     package var inPort: UInt32
     /// In host byte order.
     package var metadata: UInt64
+    package var tunnelID: UInt64
     package var table: UInt8
     /// OFPR_*.
     package var reason: UInt8
@@ -34,6 +35,7 @@ extension Worker {
             record: record?.pointee.id ?? PacketInRecord.noRecord,
             inPort: ingress.number,
             metadata: UInt64(bigEndian: burst.keyWords(packet)[FlowKey.Word.metadata]),
+            tunnelID: UInt64(bigEndian: burst.keyWords(packet)[FlowKey.Word.tunnel]),
             table: table,
             reason: reason
         )

@@ -69,6 +69,7 @@ struct DifferentialTests {
     private static func matching(_ frame: [UInt8], _ port: UInt32, _ model: SwitchModel) -> Int {
         var fields = PacketFields(frame)?.values ?? [:]
         fields[.inPort] = UInt128(port)
+        fields[.inPhyPort] = UInt128(port)
         return model.tables[0].entries.count { entry in
             !entry.isTableMiss
                 && entry.normalizedMatch.fields.allSatisfy { (fields[$0.field] ?? 0) & $0.significantMask == $0.value }

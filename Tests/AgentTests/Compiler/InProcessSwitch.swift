@@ -105,6 +105,8 @@ struct Departure: Equatable, CustomStringConvertible {
     /// A port number, or what a packet-in says.
     var destination: PipelineOutput.Destination
     var bytes: [UInt8]
+    /// Of a packet-in.
+    var tunnelID: UInt64 = 0
 
     var description: String { "\(destination) \(bytes.map { String($0, radix: 16) }.joined(separator: " "))" }
 }
@@ -134,7 +136,8 @@ extension InProcessSwitch {
                     metadata: packetIn.record.metadata,
                     maxLength: 0
                 ),
-                bytes: packetIn.bytes
+                bytes: packetIn.bytes,
+                tunnelID: packetIn.record.tunnelID
             )
         }
         return Self.sorted(outputs + packetIns)
@@ -147,7 +150,7 @@ extension InProcessSwitch {
                 if case .controller(let reason, let table, let cookie, let metadata, _) = destination {
                     destination = .controller(reason, tableID: table, cookie: cookie, metadata: metadata, maxLength: 0)
                 }
-                return Departure(destination: destination, bytes: output.frame)
+                return Departure(destination: destination, bytes: output.frame, tunnelID: output.tunnelID)
             }
         )
     }

@@ -81,11 +81,13 @@ struct RuleShape {
             }
         }
         maybe(4, .inPort, [nil])
+        if fields.last?.0 == .inPort { maybe(3, .inPhyPort, [nil]) }
         maybe(5, .metadata, [nil, 0x0f, 0xf0])
+        maybe(6, .tunnelID, [nil, 0x3])
         maybe(4, .ethDst, [nil, 0xff, 0x0100_0000_0000])
         maybe(5, .ethSrc, [nil, 0xffff_ffff_ff00])
         maybe(5, .vlanVID, [nil, 0x1000])
-        switch Int.random(in: 0..<8, using: &random) {
+        switch Int.random(in: 0..<11, using: &random) {
         case 0: break
         case 1: fields.append((.ethType, nil))
         case 2...5:
@@ -99,10 +101,28 @@ struct RuleShape {
                 maybe(2, .tcpSrc, [nil])
                 maybe(2, .tcpDst, [nil])
             }
-        case 6:
+        case 6, 7:
             fields.append((.ethType, nil))
             maybe(2, .ipv6Src, [nil, UInt128(0xffff_ffff) << 96, 0xff])
             maybe(1, .ipv6Dst, [nil, 1])
+            maybe(3, .ipv6FLabel, [nil, 0xff])
+            maybe(3, .ipv6ExtHdr, [nil, 0x1f0, 0x004])
+            if Int.random(in: 0..<2, using: &random) == 0 {
+                fields += [(.ipProto, nil), (.icmpv6Type, nil)]
+                maybe(3, .icmpv6Code, [nil])
+                maybe(2, .ipv6NDTarget, [nil])
+                maybe(2, .ipv6NDSLL, [nil])
+            }
+        case 8:
+            fields.append((.ethType, nil))
+            maybe(2, .mplsLabel, [nil])
+            maybe(3, .mplsTC, [nil])
+            maybe(2, .mplsBOS, [nil])
+            if Set(fields.map(\.0)).isDisjoint(with: [.mplsLabel, .mplsTC, .mplsBOS]) {
+                fields.append((.mplsBOS, nil))
+            }
+        case 9:
+            fields += [(.ethType, nil), (.pbbISID, [nil, 0x1].randomElement(using: &random) ?? nil)]
         default:
             fields.append((.ethType, nil))
             maybe(2, .arpOp, [nil])
@@ -118,16 +138,26 @@ struct RuleShape {
     func rule(_ random: inout SeededGenerator, narrow: Bool) -> (Match, UInt16) {
         var match: [MatchField] = []
         var proto: UInt128 = 6
+        var type: UInt128 = 135
+        let isNeighbourDiscovery = fields.contains { $0.field == .icmpv6Type }
         for (field, mask) in fields {
             var field = field
             var value: UInt128
             switch field {
             case .ethType: value = etherType
             case .ipProto:
-                value = [6, 17].randomElement(using: &random) ?? 6
+                value = [6, 17, 132].randomElement(using: &random) ?? 6
+                if isNeighbourDiscovery { value = 58 }
                 proto = value
             case .tcpSrc, .tcpDst:
                 if proto == 17 { field = field == .tcpSrc ? .udpSrc : .udpDst }
+                if proto == 132 { field = field == .tcpSrc ? .sctpSrc : .sctpDst }
+                value = SmallWorld.value(field, &random)
+            case .icmpv6Type:
+                value = [135, 136].randomElement(using: &random) ?? 135
+                type = value
+            case .ipv6NDSLL:
+                if type == 136 { field = .ipv6NDTLL }
                 value = SmallWorld.value(field, &random)
             default: value = SmallWorld.value(field, &random)
             }
@@ -140,7 +170,9 @@ struct RuleShape {
 
     private var etherType: UInt128 {
         let names = Set(fields.map(\.field))
-        if !names.isDisjoint(with: [.ipv6Src, .ipv6Dst]) { return 0x86dd }
+        if !names.isDisjoint(with: [.ipv6Src, .ipv6Dst, .ipv6FLabel, .ipv6ExtHdr]) { return 0x86dd }
+        if !names.isDisjoint(with: [.mplsLabel, .mplsTC, .mplsBOS]) { return 0x8847 }
+        if names.contains(.pbbISID) { return 0x88e7 }
         if !names.isDisjoint(with: [.arpOp, .arpSPA, .arpTPA, .arpSHA, .arpTHA]) { return 0x0806 }
         return 0x0800
     }
@@ -152,19 +184,28 @@ enum SmallWorld {
         func pick(_ values: [UInt128]) -> UInt128 { values.randomElement(using: &random) ?? 0 }
         func upTo(_ limit: UInt128) -> UInt128 { UInt128(UInt64.random(in: 0..<UInt64(limit), using: &random)) }
         return switch field {
-        case .inPort: 1 + upTo(4)
+        case .inPort, .inPhyPort: 1 + upTo(4)
+        case .tunnelID: upTo(4)
         case .metadata: upTo(256)
-        case .ethDst, .ethSrc, .arpSHA, .arpTHA: pick([0x0200_0000_0001, 0x0200_0000_0002, 0xffff_ffff_ffff])
+        case .ethDst, .ethSrc, .arpSHA, .arpTHA, .ipv6NDSLL, .ipv6NDTLL:
+            pick([0x0200_0000_0001, 0x0200_0000_0002, 0xffff_ffff_ffff])
         case .vlanVID: pick([0, 0x1001, 0x1002, 0x1fff])
         case .vlanPCP: upTo(8)
         case .ipDSCP: pick([0, 8, 46])
         case .ipECN: upTo(4)
-        case .ipProto: pick([6, 17, 1])
+        case .ipProto: pick([6, 17, 1, 132])
         case .ipv4Src, .ipv4Dst, .arpSPA, .arpTPA: 0x0a00_0000 + upTo(8)
-        case .tcpSrc, .tcpDst, .udpSrc, .udpDst: pick([0, 80, 443, 53])
+        case .tcpSrc, .tcpDst, .udpSrc, .udpDst, .sctpSrc, .sctpDst: pick([0, 80, 443, 53])
         case .icmpv4Type, .icmpv4Code: pick([0, 8])
         case .arpOp: 1 + upTo(2)
-        case .ipv6Src, .ipv6Dst: UInt128(0x2001_0db8) << 96 + upTo(4)
+        case .ipv6FLabel: pick([0, 1, 0xfffff])
+        case .ipv6ExtHdr: pick([0, 0x40, 0x44, 0x28, 0x10, 0x144])
+        case .icmpv6Type: pick([128, 135, 136])
+        case .icmpv6Code, .mplsBOS: upTo(2)
+        case .mplsLabel: pick([0, 16, 0xfffff])
+        case .mplsTC: upTo(8)
+        case .pbbISID: pick([0, 1, 0xffffff])
+        case .ipv6Src, .ipv6Dst, .ipv6NDTarget: UInt128(0x2001_0db8) << 96 + upTo(4)
         default: 0
         }
     }

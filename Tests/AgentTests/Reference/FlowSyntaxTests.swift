@@ -82,7 +82,11 @@ struct FlowSyntaxTests {
         ("nw_tos=3", "nw_tos=3"),
         ("dl_vlan=0xffff,dl_vlan_pcp=1", "dl_vlan_pcp=1"), ("dl_vlan=4096,dl_vlan=1", "dl_vlan=1"),
         ("nw_ttl=256", "nw_ttl=256"),
-        ("metadata=1", "metadata=1"), ("tun_id=1", "tun_id=1"), ("mpls_label=1", "mpls_label=1"), ("=5", "=5"),
+        ("metadata=1", "metadata=1"), ("tun_id=1", "tun_id=1"), ("ip,mpls_label=1", "mpls_label=1"),
+        ("mpls_label=0x100000", "mpls_label=0x100000"), ("ipv6_exthdr=0x100", "ipv6_exthdr=0x100"),
+        ("icmp6,icmp_type=134,nd_target=::1", "nd_target=::1"),
+        ("nd_sll=02:00:00:00:00:01,nd_tll=02:00:00:00:00:02", "nd_tll=02:00:00:00:00:02"),
+        ("=5", "=5"),
         ("in_port=x", "in_port=x"),
         ("in_port=4294967296", "in_port=4294967296"), ("dl_vlan=65536", "dl_vlan=65536"),
     ])

@@ -152,6 +152,7 @@ final class CompiledSwitch: ScenarioSwitch {
                     tableID: record.table,
                     cookie: entry?.cookie ?? .max,
                     metadata: record.metadata,
+                    tunnelID: record.tunnelID,
                     inPort: record.inPort,
                     bytes
                 )

@@ -147,6 +147,7 @@ final class LiveSwitch: ScenarioSwitch {
                     tableID: packetIn.tableID,
                     cookie: packetIn.cookie,
                     metadata: UInt64(packetIn.match[.metadata]?.value ?? 0),
+                    tunnelID: UInt64(packetIn.match[.tunnelID]?.value ?? 0),
                     inPort: UInt32(packetIn.match[.inPort]?.value ?? 0),
                     Array(packetIn.data.readableBytesView)
                 )

@@ -60,7 +60,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
         portCounters[number]?.receivedPackets += 1
         portCounters[number]?.receivedBytes += UInt64(frame.count)
         balance.received += 1
-        return note(ReferencePipeline.receive(frame, inPort: number, by: model), inPort: number, length: frame.count)
+        return note(ReferencePipeline.receive(frame, inPort: number, by: model), inPort: number)
     }
 
     func packetOut(_ packetOut: RecordedMessage, expected: Observation) throws -> Observation {
@@ -102,20 +102,20 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
         balance.injected += 1
         observation = note(
             ReferencePipeline.packetOut(frame, inPort: inPort, actions: actions, by: model),
-            inPort: inPort,
-            length: frame.count
+            inPort: inPort
         )
     }
 
     // MARK: Counting
 
-    private func note(_ pipeline: ReferencePipeline, inPort: PortNumber, length: Int) -> Observation {
+    private func note(_ pipeline: ReferencePipeline, inPort: PortNumber) -> Observation {
         var observation = Observation()
-        var length = length
+        var lengths = pipeline.lookupLengths[...]
         for step in pipeline.steps {
             switch step {
             case .table(let id, let entry):
                 tableCounters[id, default: (0, 0)].lookups += 1
+                let length = lengths.removeFirst()
                 guard let entry else { continue }
                 tableCounters[id]?.matches += 1
                 var counters = counters(of: entry)
@@ -123,9 +123,6 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
                 counters.bytes += UInt64(length)
                 counters.lastUsed = time
                 flowCounters[ObjectIdentifier(entry)] = (entry, counters)
-            // A tag that a later table's entry counts, too. Validation has seen to it that there is one to pop.
-            case .action(.pushVLAN): length += 4
-            case .action(.popVLAN): length -= 4
             case .drop(let reason): observation.drops.append(DropReason(reason))
             case .action, .actionSet: break
             }
@@ -145,6 +142,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
                         tableID: tableID,
                         cookie: cookie,
                         metadata: metadata,
+                        tunnelID: output.tunnelID,
                         inPort: inPort.rawValue,
                         output.frame
                     )

@@ -181,6 +181,7 @@ extension Scenario.Fate {
         let table = try keys.removeValue(forKey: "table")?.number(UInt8.self) ?? 0
         let cookie = keys.removeValue(forKey: "cookie")
         let metadata = try keys.removeValue(forKey: "metadata")?.number(UInt64.self) ?? 0
+        let tunnelID = try keys.removeValue(forKey: "tunnel")?.number(UInt64.self) ?? 0
         let frame: [UInt8]
         if let whole = keys.removeValue(forKey: "packet") {
             guard keys.isEmpty else { throw value.failure("packet describes all of it: nothing beside it") }
@@ -208,6 +209,7 @@ extension Scenario.Fate {
             tableID: table,
             cookie: isWithoutEntry ? .max : try cookie?.number(UInt64.self) ?? 0,
             metadata: metadata,
+            tunnelID: tunnelID,
             frame
         )
     }

@@ -57,7 +57,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     /// What becomes of a packet, or of one copy of it.
     enum Fate: Sendable {
         case port(UInt32, [UInt8])
-        case controller(PacketInReason, tableID: UInt8, cookie: UInt64, metadata: UInt64, [UInt8])
+        case controller(PacketInReason, tableID: UInt8, cookie: UInt64, metadata: UInt64, tunnelID: UInt64, [UInt8])
         case drop(DropReason)
     }
 

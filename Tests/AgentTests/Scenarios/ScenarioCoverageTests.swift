@@ -129,7 +129,7 @@ struct ScenarioCoverageTests {
 
     @Test("every reason of a packet-in and of a flow-removed")
     func reasons() {
-        let packetIns = fates.compactMap { if case .controller(let reason, _, _, _, _) = $0 { reason } else { nil } }
+        let packetIns = fates.compactMap { if case .controller(let reason, _, _, _, _, _) = $0 { reason } else { nil } }
         for reason in PacketInReason.allCases { #expect(packetIns.contains(reason)) }
         let removals = Scenario.all.flatMap(\.steps).flatMap(\.flowRemoved).map(\.reason)
         // There are no groups yet.

@@ -6,7 +6,8 @@ import Glibc
 enum ScenarioPacket {
     /// The keys of a description; Fixtures/scenarios/README.md explains them.
     static let keys = [
-        "eth", "vlan", "vlans", "arp", "ipv4", "ipv6", "tcp", "udp", "icmp", "payload", "truncate", "raw",
+        "eth", "vlan", "vlans", "mpls", "pbb", "arp", "ipv4", "ipv6", "tcp", "udp", "sctp", "icmp", "payload", "pad",
+        "truncate", "raw",
     ]
 
     /// The frame of a description, without padding and frame check sequence.
@@ -17,13 +18,16 @@ enum ScenarioPacket {
         }
         if let raw = parts["raw"] { return try raw.hexBytes() }
         let payload = try parts["payload"].map(Self.payload) ?? []
-        let (type, content) = try network(parts, payload)
+        let (type, content) = try behindTags(parts, payload)
         let eth = try parts["eth"]?.mapping(of: "src", "dst", "type") ?? [:]
         var frame = try eth["dst"]?.ethernet() ?? [2, 0, 0, 0, 0, 2]
         frame += try eth["src"]?.ethernet() ?? [2, 0, 0, 0, 0, 1]
         for tag in try tags(parts) { frame += try vlan(tag) }
         frame += (try eth["type"]?.number(UInt16.self) ?? type).bytes
         frame += content
+        if let length = try parts["pad"]?.number(Int.self), length > frame.count {
+            frame += [UInt8](repeating: 0, count: length - frame.count)
+        }
         if let length = try parts["truncate"]?.number(Int.self) { frame = Array(frame.prefix(length)) }
         return frame
     }
@@ -47,6 +51,31 @@ enum ScenarioPacket {
         let dei: UInt16 = try tag["dei"]?.flag() ?? false ? 1 : 0
         let type = try tag["type"]?.number(UInt16.self) ?? 0x8100
         return type.bytes + (priority << 13 | dei << 12 | (try tag["vid"]?.number(UInt16.self) ?? 0)).bytes
+    }
+
+    /// What follows the VLAN tags, and its Ethernet type.
+    private static func behindTags(
+        _ parts: [String: ScenarioValue],
+        _ payload: [UInt8]
+    ) throws -> (type: UInt16, content: [UInt8]) {
+        if let value = parts["pbb"] {
+            let tag = try value.mapping(of: "isid", "pcp", "packet")
+            let priority = UInt32(try tag["pcp"]?.number(UInt8.self) ?? 0)
+            let first = priority << 29 | (try tag["isid"]?.number(UInt32.self) ?? 0)
+            return (0x88e7, first.bytes + (try frame(tag["packet"] ?? ScenarioValue(.mapping([:]), line: value.line))))
+        }
+        let (type, content) = try network(parts, payload)
+        guard let value = parts["mpls"] else { return (type, content) }
+        let shims = try value.list()
+        let bytes = try shims.enumerated().flatMap { index, shim in
+            let fields = try shim.mapping(of: "label", "tc", "bos", "ttl")
+            let label = try fields["label"]?.number(UInt32.self) ?? 0
+            let trafficClass = try fields["tc"]?.number(UInt32.self) ?? 0
+            let isBottom = try fields["bos"]?.number(UInt32.self) ?? (index == shims.count - 1 ? 1 : 0)
+            let ttl = try fields["ttl"]?.number(UInt32.self) ?? 64
+            return (label << 12 | trafficClass << 9 | isBottom << 8 | ttl).bytes
+        }
+        return (0x8847, bytes + content)
     }
 
     private static func network(
@@ -115,7 +144,10 @@ enum ScenarioPacket {
         let ones: [UInt8] = [0x20, 1, 0x0d, 0xb8] + [UInt8](repeating: 0, count: 11)
         let addresses = try (ip["src"]?.ipv6() ?? ones + [1]) + (ip["dst"]?.ipv6() ?? ones + [2])
         let proto = try ip["proto"]?.number(UInt8.self) ?? transportNumber(parts, icmp: 58)
-        let content = try transport(parts, payload, addresses, proto, icmpHasPseudoHeader: true)
+        // A routing header that is not at its end yet has the address that counts (RFC 8200 §8.1).
+        let final = try (ip["extensions"]?.list() ?? []).lazy.compactMap { try $0.mapping()["final"] }.first
+        let counted = try Array(addresses[..<16]) + (final?.ipv6() ?? Array(addresses[16...]))
+        let content = try transport(parts, payload, counted, proto, icmpHasPseudoHeader: true)
         var next = proto
         var extensions: [UInt8] = []
         for header in try (ip["extensions"]?.list() ?? []).reversed() {
@@ -129,10 +161,14 @@ enum ScenarioPacket {
 
     private static func extensionHeader(_ value: ScenarioValue, _ next: UInt8) throws -> (number: UInt8, bytes: [UInt8])
     {
-        let header = try value.mapping(of: "type", "offset", "more", "id")
+        let header = try value.mapping(of: "type", "offset", "more", "id", "final")
         switch try header["type"]?.text() {
         case "hop_by_hop": return (0, [next, 0, 1, 4, 0, 0, 0, 0])
-        case "routing": return (43, [next, 0, 0, 0, 0, 0, 0, 0])
+        case "routing":
+            // Type 0, with one address to come or none.
+            guard let final = try header["final"]?.ipv6() else { return (43, [next, 0, 0, 0, 0, 0, 0, 0]) }
+            return (43, [next, 2, 0, 1, 0, 0, 0, 0] + final)
+        case "esp": return (50, [0, 0, 0, 1, 0, 0, 0, 1] + [UInt8](repeating: 0x55, count: 16))
         case "destination": return (60, [next, 1, 1, 12] + [UInt8](repeating: 0, count: 12))
         case "authentication":
             return (51, [next, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1] + [UInt8](repeating: 0xaa, count: 12))
@@ -141,7 +177,7 @@ enum ScenarioPacket {
             let offset = try header["offset"]?.number(UInt16.self) ?? 0
             return (44, [next, 0] + (offset << 3 | more).bytes + (try header["id"]?.number(UInt32.self) ?? 1).bytes)
         default:
-            throw value.failure("type: hop_by_hop, routing, destination, authentication or fragment")
+            throw value.failure("type: hop_by_hop, routing, destination, authentication, esp or fragment")
         }
     }
 
@@ -154,6 +190,7 @@ enum ScenarioPacket {
     private static func transportNumber(_ parts: [String: ScenarioValue], icmp: UInt8) -> UInt8 {
         if parts["tcp"] != nil { return 6 }
         if parts["udp"] != nil { return 17 }
+        if parts["sctp"] != nil { return 132 }
         // Without a transport header: IANA's number for experiments.
         return parts["icmp"] != nil ? icmp : 253
     }
@@ -181,13 +218,19 @@ enum ScenarioPacket {
             let udp = try value.mapping(of: "src", "dst", "checksum")
             segment = try ports(udp, 49152, 9) + UInt16(8 + payload.count).bytes + [0, 0] + payload
             (place, given) = (6, udp["checksum"])
+        } else if let value = parts["sctp"] {
+            return try sctp(value, payload)
         } else if let value = parts["icmp"] {
-            let icmp = try value.mapping(of: "type", "code", "rest", "checksum")
+            let icmp = try value.mapping(of: "type", "code", "rest", "target", "sll", "tll", "checksum")
             segment = [
                 try icmp["type"]?.number(UInt8.self) ?? (icmpHasPseudoHeader ? 128 : 8),
                 try icmp["code"]?.number(UInt8.self) ?? 0, 0, 0,
             ]
-            segment += (try icmp["rest"]?.number(UInt32.self) ?? 0).bytes + payload
+            segment += (try icmp["rest"]?.number(UInt32.self) ?? 0).bytes
+            segment += try icmp["target"]?.ipv6() ?? []
+            if let address = try icmp["sll"]?.ethernet() { segment += [1, 1] + address }
+            if let address = try icmp["tll"]?.ethernet() { segment += [2, 1] + address }
+            segment += payload
             (place, given, hasPseudoHeader) = (2, icmp["checksum"], icmpHasPseudoHeader)
         } else {
             return payload
@@ -197,6 +240,28 @@ enum ScenarioPacket {
         if parts["udp"] != nil, given == nil, checksum == 0 { checksum = 0xffff }
         segment.replaceSubrange(place..<(place + 2), with: checksum.bytes)
         return segment
+    }
+
+    /// The common header, and the payload as it is: chunks, or what the switch need not understand.
+    private static func sctp(_ value: ScenarioValue, _ payload: [UInt8]) throws -> [UInt8] {
+        let sctp = try value.mapping(of: "src", "dst", "tag", "checksum")
+        var packet = try ports(sctp, 49152, 9) + (try sctp["tag"]?.number(UInt32.self) ?? 1).bytes + [0, 0, 0, 0]
+        packet += payload
+        let checksum = try sctp["checksum"]?.number(UInt32.self) ?? crc32c(packet)
+        packet.replaceSubrange(8..<12, with: checksum.bytes)
+        return packet
+    }
+
+    /// The checksum of SCTP as it goes on the wire (RFC 9260 appendix A): by a table, low byte first.
+    private static func crc32c(_ bytes: [UInt8]) -> UInt32 {
+        let table = (0..<256).map { index -> UInt32 in
+            var entry = UInt32(index)
+            for _ in 0..<8 { entry = entry & 1 == 0 ? entry / 2 : entry / 2 ^ 0x82f6_3b78 }
+            return entry
+        }
+        var crc = UInt32.max
+        for byte in bytes { crc = table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ crc >> 8 }
+        return (crc ^ UInt32.max).byteSwapped
     }
 
     private static func ports(_ header: [String: ScenarioValue], _ src: UInt16, _ dst: UInt16) throws -> [UInt8] {

@@ -7,7 +7,7 @@ import Testing
 
 /// One copy of a packet that left: where, and its bytes. In words, so that a difference can be read.
 struct SentFrame: Hashable, CustomStringConvertible {
-    /// `port 2`, `controller no_match table=0 cookie=0x0 metadata=0x0 in_port=1`.
+    /// `port 2`, `controller no_match table=0 cookie=0x0 metadata=0x0 tunnel=0x0 in_port=1`.
     var destination: String
     var bytes: [UInt8]
 
@@ -18,12 +18,14 @@ struct SentFrame: Hashable, CustomStringConvertible {
         tableID: UInt8,
         cookie: UInt64,
         metadata: UInt64,
+        tunnelID: UInt64,
         inPort: UInt32,
         _ bytes: [UInt8]
     ) {
         let words = [
             "controller \(reason) table=\(tableID) cookie=0x\(String(cookie, radix: 16))",
-            "metadata=0x\(String(metadata, radix: 16)) in_port=\(PortNumber(rawValue: inPort))",
+            "metadata=0x\(String(metadata, radix: 16)) tunnel=0x\(String(tunnelID, radix: 16))",
+            "in_port=\(PortNumber(rawValue: inPort))",
         ]
         (destination, self.bytes) = (words.joined(separator: " "), bytes)
     }
@@ -216,13 +218,14 @@ extension Observation {
         for fate in fates {
             switch fate {
             case .port(let port, let bytes): sent.append(SentFrame(port: port, bytes))
-            case .controller(let reason, let tableID, let cookie, let metadata, let bytes):
+            case .controller(let reason, let tableID, let cookie, let metadata, let tunnelID, let bytes):
                 sent.append(
                     SentFrame(
                         packetIn: reason,
                         tableID: tableID,
                         cookie: cookie,
                         metadata: metadata,
+                        tunnelID: tunnelID,
                         inPort: inPort,
                         bytes
                     )

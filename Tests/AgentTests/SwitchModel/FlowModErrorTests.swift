@@ -58,16 +58,33 @@ struct FlowModErrorTests {
     func message(_ test: Case) { check(test) }
 
     @Test(arguments: [
-        Case("field not parsed yet", FlowMod(match: Match([MatchField(.tunnelID, 1)])), .badMatch(.badField)),
+        Case("tunnel id", FlowMod(match: Match([MatchField(.tunnelID, 1, mask: 1)])), nil),
+        Case("physical port alone", FlowMod(match: Match([MatchField(.inPhyPort, 1)])), .badMatch(.badPrerequisite)),
         Case(
-            "MPLS label",
-            FlowMod(match: Match([MatchField(.ethType, 0x8847), MatchField(.mplsLabel, 1)])),
-            .badMatch(.badField)
+            "MPLS",
+            FlowMod(
+                match: Match(.mpls + [MatchField(.mplsLabel, 1), MatchField(.mplsTC, 1), MatchField(.mplsBOS, 1)])
+            ),
+            nil
         ),
         Case(
-            "bad field in a delete",
+            "MPLS label in IP",
+            FlowMod(match: Match(.ipv4 + [MatchField(.mplsLabel, 1)])),
+            .badMatch(.badPrerequisite)
+        ),
+        Case(
+            "I-SID without its type in a delete",
             FlowMod(command: .delete, match: Match([MatchField(.pbbISID, 1)])),
-            .badMatch(.badField)
+            .badMatch(.badPrerequisite)
+        ),
+        Case(
+            "target address in a router advertisement",
+            FlowMod(
+                match: Match(
+                    .ipv6 + [MatchField(.ipProto, 58), MatchField(.icmpv6Type, 134), MatchField(.ipv6NDTarget, 1)]
+                )
+            ),
+            .badMatch(.badPrerequisite)
         ),
         Case(
             "IPv4 address without eth_type",
@@ -167,16 +184,22 @@ struct FlowModErrorTests {
         Case("output to ANY", [.to(.any)], .badOutPort),
         Case("group", [.group(1)], .badOutGroup),
         Case("queue", [.setQueue(1)], .badQueue),
-        Case("copy TTL out", in: .ipv4, [.copyTTLOut], .badType),
-        Case("copy TTL in", in: .ipv4, [.copyTTLIn], .badType),
-        Case("set MPLS TTL", [.setMPLSTTL(1)], .badType),
-        Case("decrement MPLS TTL", [.decMPLSTTL], .badType),
-        Case("push MPLS", [.pushMPLS(0x8847)], .badType),
-        Case("pop MPLS", [.popMPLS(0x0800)], .badType),
-        Case("push PBB", [.pushPBB(0x88e7)], .badType),
-        Case("pop PBB", [.popPBB], .badType),
-        Case("more than a statistics reply can hold", [Action](repeating: .to(1), count: 4073), .tooMany),
-        Case("as much as one can hold", [Action](repeating: .to(1), count: 4072), nil),
+        Case("copy TTL in IP", in: .ipv4, [.copyTTLOut, .copyTTLIn], nil),
+        Case("copy TTL in what need be neither IP nor MPLS", [.copyTTLIn], .matchInconsistent),
+        Case("MPLS TTL", in: .mpls, [.setMPLSTTL(1), .decMPLSTTL, .copyTTLIn], nil),
+        Case("MPLS TTL in IP", in: .ipv4, [.decMPLSTTL], .matchInconsistent),
+        Case("push MPLS", [.pushMPLS(0x8847), .decMPLSTTL, .setField(.mplsLabel, 3)], nil),
+        Case("push another type", [.pushMPLS(0x8100)], .badArgument),
+        Case("pop MPLS", in: .mpls, [.popMPLS(0x0800), .decNWTTL], nil),
+        Case("pop MPLS of IP", in: .ipv4, [.popMPLS(0x0800)], .matchInconsistent),
+        Case("pop MPLS to a VLAN tag", in: .mpls, [.popMPLS(0x88a8)], .badArgument),
+        Case("IP below MPLS", in: .ipv4, [.pushMPLS(0x8847), .decNWTTL], .matchInconsistent),
+        Case("push PBB", [.pushPBB(0x88e7), .setField(.pbbISID, 1), .popPBB], nil),
+        Case("push another type than PBB's", [.pushPBB(0x88a8)], .badArgument),
+        Case("pop PBB", [.popPBB], .matchInconsistent),
+        Case("what is within PBB", in: .ipv4, [.pushPBB(0x88e7), .popPBB, .decNWTTL], .matchInconsistent),
+        Case("more than a statistics reply can hold", [Action](repeating: .to(1), count: 4065), .tooMany),
+        Case("as much as one can hold", [Action](repeating: .to(1), count: 4064), nil),
     ])
     func action(_ test: Case) { check(test) }
 
@@ -221,8 +244,15 @@ struct FlowModErrorTests {
         Case("hop limit in IPv6", in: .ipv6, [.decNWTTL, .setNWTTL(3)], nil),
         Case("set in_port", [.setField(.inPort, 1)], .badSetType),
         Case("set metadata", [.setField(.metadata, 1)], .badSetType),
-        Case("set a field not parsed yet", [.setField(.tunnelID, 1)], .badSetType),
-        Case("set an ICMPv6 type", in: .ipv6 + [MatchField(.ipProto, 58)], [.setField(.icmpv6Type, 1)], .badSetType),
+        Case("set tunnel_id", [.setField(.tunnelID, 1)], nil),
+        Case("set ipv6_exthdr", in: .ipv6, [.setField(.ipv6ExtHdr, 1)], .badSetType),
+        Case("set an ICMPv6 type", in: .ipv6 + [MatchField(.ipProto, 58)], [.setField(.icmpv6Type, 1)], nil),
+        Case(
+            "set a target address, which needs the type",
+            in: .ipv6 + [MatchField(.ipProto, 58)],
+            [.setField(.ipv6NDTarget, 1)],
+            .matchInconsistent
+        ),
         Case("set Ethernet addresses", [.setField(.ethDst, 1), .setField(.ethSrc, 2)], nil),
         Case("set too wide a value", in: .ipv4, [.setField(.ipDSCP, 64)], .badSetArgument),
         Case("set an address without eth_type", [.setField(.ipv4Dst, 1)], .matchInconsistent),
@@ -267,6 +297,12 @@ struct FlowModErrorTests {
         }
         #expect(refusal([], [.setField(.vlanVID, 0x1005), .pushVLAN(0x8100)]) == nil)
         #expect(refusal([], [.popVLAN]) == nil)
+        #expect(refusal(.ipv4, [.setField(.mplsLabel, 1), .decMPLSTTL, .copyTTLOut]) == nil)
+        #expect(refusal(.ipv4, [.setField(.pbbISID, 1)]) == nil)
+        #expect(refusal(.mpls, [.decNWTTL, .popMPLS(0x0800)]) == nil)
+        #expect(refusal(.ipv4, [.popMPLS(0x0800)]) == .badAction(.matchInconsistent))
+        // The set pushes before it decrements.
+        #expect(refusal(.ipv4, [.decNWTTL, .pushMPLS(0x8847)]) == .badAction(.matchInconsistent))
         #expect(refusal([], [.setField(.ipv4Dst, 1)]) == .badAction(.matchInconsistent))
         #expect(refusal(.ipv4, [.setField(.tcpDst, 1)]) == .badAction(.matchInconsistent))
         #expect(refusal(.tcp, [.setField(.tcpDst, 1), .decNWTTL, .to(1)]) == nil)

@@ -166,6 +166,7 @@ extension SwitchModelFixture {
 extension [MatchField] {
     static let ipv4: Self = [MatchField(.ethType, 0x0800)]
     static let ipv6: Self = [MatchField(.ethType, 0x86dd)]
+    static let mpls = [MatchField(.ethType, 0x8847)]
     static let arp: Self = [MatchField(.ethType, 0x0806)]
     static let tcp: Self = ipv4 + [MatchField(.ipProto, 6)]
     static let udp: Self = ipv4 + [MatchField(.ipProto, 17)]

@@ -1,0 +1,103 @@
+// The actions that move the start of a packet: push and pop of VLAN tags, MPLS shims and PBB headers. What a pushed header
+// takes over from those that are there is said in OpenFlow 1.3.5 §5.12.1; the rest of it is 0.
+
+import CDPDK
+
+extension PacketEdit {
+    /// The shortest Ethernet frame, without its check sequence: what pop makes shorter is padded with zeros.
+    private static let shortestFrame: UInt32 = 60
+
+    /// Push-VLAN, Push-MPLS and Push-PBB. False if the buffer has no room for it.
+    @inline(never)
+    func push(_ op: ActionOp) -> Bool {
+        switch op {
+        case .pushVLAN(let etherType): pushVLAN(etherType: etherType)
+        case .pushMPLS(let etherType): pushMPLS(etherType: etherType)
+        case .pushPBB(let etherType): pushPBB(etherType: etherType)
+        default: true
+        }
+    }
+
+    /// Pushes an outermost tag with the VLAN id and priority of the one that was outermost.
+    private func pushVLAN(etherType: UInt16) -> Bool {
+        let tci = layout.pointee.vlanTagged ? load16(14) : 0
+        guard makeRoom(4, at: 12) else { return false }
+        store16(12, etherType)
+        store16(14, tci)
+        reparse()
+        return true
+    }
+
+    /// Pops the outermost tag, if there is one.
+    func popVLAN() {
+        guard layout.pointee.vlanTagged else { return }
+        removeBytes(4, at: 12)
+    }
+
+    /// Pushes a shim behind the VLAN tags, with label, traffic class and TTL of the one that was outermost; else with the TTL
+    /// of IP, as the bottom of the stack.
+    private func pushMPLS(etherType: UInt16) -> Bool {
+        let shim: UInt32 =
+            layout.pointee.network == .mpls ? load32(l3) & ~0x100 : 0x100 | UInt32(ttl ?? 0)
+        let place = l3
+        guard makeRoom(4, at: place) else { return false }
+        store16(place - 2, etherType)
+        store32(place, shim)
+        reparse()
+        return true
+    }
+
+    /// Pops the outermost shim, if there is one; `etherType` is what follows.
+    func popMPLS(etherType: UInt16) {
+        guard layout.pointee.network == .mpls else { return }
+        store16(l3 - 2, etherType)
+        removeBytes(4, at: l3)
+    }
+
+    /// Pushes a backbone header: the addresses of the frame and an I-TAG with the priority of its VLAN tag and the service of
+    /// its I-TAG.
+    private func pushPBB(etherType: UInt16) -> Bool {
+        let priority = layout.pointee.vlanTagged ? UInt32(load16(14) >> 13) << 29 : 0
+        let service = layout.pointee.network == .pbb ? load32(l3) & 0xff_ffff : 0
+        guard let start = cdpdk_mbuf_prepend(mbuf, 18) else { return false }
+        UnsafeMutableRawPointer(start).copyMemory(from: start + 18, byteCount: 12)
+        store16(12, etherType)
+        store32(14, priority | service)
+        reparse()
+        return true
+    }
+
+    /// Pops the backbone header with its tags, if there is one: the customer's frame is left.
+    func popPBB() {
+        guard layout.pointee.network == .pbb else { return }
+        guard cdpdk_mbuf_remove(mbuf, layout.pointee.l3 + 4) != nil else { return }
+        pad()
+        reparse()
+    }
+
+    /// Moves the `offset` bytes before a new header `count` bytes to the front. False if there is no room.
+    @inline(__always)
+    private func makeRoom(_ count: UInt16, at offset: Int) -> Bool {
+        guard let start = cdpdk_mbuf_prepend(mbuf, count) else { return false }
+        UnsafeMutableRawPointer(start).copyMemory(from: start + Int(count), byteCount: offset)
+        return true
+    }
+
+    /// Removes `count` bytes behind the first `offset`.
+    @inline(never)
+    private func removeBytes(_ count: UInt16, at offset: Int) {
+        let start = data
+        (start + Int(count)).copyMemory(from: start, byteCount: offset)
+        guard cdpdk_mbuf_remove(mbuf, count) != nil else { return }
+        pad()
+        reparse()
+    }
+
+    private func pad() {
+        let length = cdpdk_mbuf_packet_length(mbuf)
+        guard length < Self.shortestFrame else { return }
+        let missing = Self.shortestFrame - length
+        guard let end = cdpdk_mbuf_append(mbuf, UInt16(truncatingIfNeeded: missing)) else { return }
+        UnsafeMutableRawPointer(end).initializeMemory(as: UInt8.self, repeating: 0, count: Int(missing))
+    }
+}
