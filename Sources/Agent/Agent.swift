@@ -85,7 +85,13 @@ final class Agent {
             flowLimit: configuration.openflow.flowLimit,
             datapath: datapath
         )
-        requests = SwitchRequests(model: model, datapath: datapath, sessions: sessions, log: log)
+        requests = SwitchRequests(
+            model: model,
+            datapath: datapath,
+            sessions: sessions,
+            settings: configuration.openflow,
+            log: log
+        )
         endpoints = Endpoints(
             group: group,
             loop: loop,
@@ -162,6 +168,7 @@ final class Agent {
             let agent = bound.value
             agent.datapath.poll()
             agent.model.expireFlows()
+            agent.sessions.expireBundles(timeout: agent.configuration.openflow.bundleTimeout)
             agent.updateLinks()
         }
     }
@@ -212,6 +219,7 @@ final class Agent {
         let old = configuration
         configuration = new
         endpoints.settings = new.openflow
+        requests.settings = new.openflow
         let removed = change.removedPorts + change.changedPorts.map(\.old)
         let added = change.addedPorts + change.changedPorts.map(\.new)
         let bound = NIOLoopBound(self, eventLoop: loop)

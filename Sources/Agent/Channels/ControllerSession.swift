@@ -24,6 +24,7 @@ final class ControllerSession {
     private var isWorking = false
     /// Parts of a multipart request that came with OFPMPF_REQ_MORE.
     var tableFeatures: [TableFeatures] = []
+    var bundles = Bundles()
     private var nextXID: UInt32 = 0x8000_0000
 
     /// Limits packet-ins; nil: no limit.
@@ -47,7 +48,7 @@ final class ControllerSession {
         work(requests)
     }
 
-    /// Carries out what has come in, up to a barrier that the workers have not reached yet: nothing behind a barrier is begun
+    /// Carries out what has come in, up to a barrier (or the commit of a bundle) that the workers have not reached yet: nothing behind a barrier is begun
     /// before everything in front of it is done (OpenFlow 1.3.5 §7.3.8). Nor is anything begun while the peer does not read its
     /// answers; `becameWritable` goes on.
     private func work(_ requests: SwitchRequests) {
@@ -61,12 +62,17 @@ final class ControllerSession {
                 requests.carryOut(envelope, for: self)
                 continue
             }
-            isWaiting = true
-            requests.barrier { [self] in
-                isWaiting = false
-                send(Envelope(xid: envelope.xid, message: .barrierReply))
-                work(requests)
-            }
+            answerWhenApplied(Envelope(xid: envelope.xid, message: .barrierReply), requests)
+        }
+    }
+
+    /// Sends an answer when every worker forwards by everything carried out so far. Nothing that came in behind is begun before.
+    func answerWhenApplied(_ answer: Envelope, _ requests: SwitchRequests) {
+        isWaiting = true
+        requests.barrier { [self] in
+            isWaiting = false
+            send(answer)
+            work(requests)
         }
     }
 
@@ -79,6 +85,13 @@ final class ControllerSession {
     func send(_ envelope: Envelope) {
         messages.sent[envelope.message.type, default: 0] += 1
         channel.write(envelope, promise: nil)
+    }
+
+    /// Sends what no batch is waiting for.
+    func sendNow(_ envelopes: [Envelope]) {
+        guard !envelopes.isEmpty else { return }
+        for envelope in envelopes { send(envelope) }
+        channel.flush()
     }
 
     /// Counts a message that the connection's state machine sent or took by itself.

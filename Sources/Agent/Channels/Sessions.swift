@@ -16,10 +16,14 @@ final class Sessions {
     /// Packet-ins not sent: for each connection that could not take one, and once where no connection wanted it.
     var packetInsDropped: UInt64 { all.reduce(packetInsDroppedBefore) { $0 + $1.packetInsDropped } }
 
+    /// About how many bytes of memory the bundles of all connections take.
+    private var bundleBytes = 0
+
     func add(_ session: ControllerSession) { all.append(session) }
 
     func remove(_ session: ControllerSession) {
         all.removeAll { $0 === session }
+        bundleBytes -= session.bundles.byteCount
         closed[session.endpoint, default: MessageCounts()] += session.messages
         packetInsDroppedBefore += session.packetInsDropped
     }
@@ -27,6 +31,30 @@ final class Sessions {
     /// Messages of all connections since the start, those that are closed included, for each endpoint.
     var messages: [String: MessageCounts] {
         all.reduce(into: closed) { $0[$1.endpoint, default: MessageCounts()] += $1.messages }
+    }
+
+    // MARK: Bundles
+
+    /// Memory for bundles that is left.
+    var freeBundleBytes: Int { Limits.bundleBytes - bundleBytes }
+
+    /// Changes a connection's bundles, and keeps account of their memory.
+    func withBundles<Result>(
+        of session: ControllerSession,
+        _ body: (inout Bundles) throws(OpenFlowError) -> Result
+    ) throws(OpenFlowError) -> Result {
+        let before = session.bundles.byteCount
+        defer { bundleBytes += session.bundles.byteCount - before }
+        return try body(&session.bundles)
+    }
+
+    /// Discards bundles for which nothing has come in for `timeout`, and tells their controllers.
+    func expireBundles(timeout: TimeAmount, now: NIODeadline = .now()) {
+        for session in all where !session.bundles.isEmpty {
+            let before = session.bundles.byteCount
+            session.sendNow(session.bundles.expire(now: now, timeout: timeout))
+            bundleBytes += session.bundles.byteCount - before
+        }
     }
 
     // MARK: Roles

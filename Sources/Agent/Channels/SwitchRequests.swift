@@ -9,6 +9,8 @@ final class SwitchRequests {
     let model: SwitchModel
     let datapath: CompiledDatapath
     let sessions: Sessions
+    /// Limits of bundles, for those to come too.
+    var settings: Configuration.OpenFlow
     private let log: Logger
 
     /// Flow-mods carried out, by command.
@@ -16,14 +18,21 @@ final class SwitchRequests {
     /// From a barrier's arrival to its reply.
     private(set) var barriers = Histogram(bounds: MetricsSnapshot.barrierBounds)
 
-    init(model: SwitchModel, datapath: CompiledDatapath, sessions: Sessions, log: Logger) {
+    init(
+        model: SwitchModel,
+        datapath: CompiledDatapath,
+        sessions: Sessions,
+        settings: Configuration.OpenFlow,
+        log: Logger
+    ) {
         self.model = model
         self.datapath = datapath
         self.sessions = sessions
+        self.settings = settings
         self.log = log
     }
 
-    /// Runs `body` when every worker forwards by everything carried out so far.
+    /// Runs `body` when every worker forwards by everything carried out so far. A bundle's commit counts as a barrier.
     func barrier(_ body: @escaping () -> Void) {
         let start = NIODeadline.now()
         datapath.whenApplied { [self] in
@@ -70,6 +79,30 @@ final class SwitchRequests {
         case .roleRequest(let request): return reply(.roleReply(try sessions.changeRole(of: session, by: request)))
         case .getAsyncRequest: return reply(.getAsyncReply(session.asyncConfig))
         case .setAsync(let config): session.asyncConfig = config
+        case .bundleControl(let control):
+            let outcome = try sessions.withBundles(of: session) { bundles throws(OpenFlowError) in
+                try bundles.control(control, in: envelope, now: .now())
+            }
+            func reply(_ type: BundleControlType) -> Envelope {
+                Envelope(
+                    xid: envelope.xid,
+                    message: .bundleControl(BundleControl(bundleID: control.bundleID, type: type))
+                )
+            }
+            switch outcome {
+            case .reply(let type): return [reply(type)]
+            case .commit(let bundle):
+                try commit(bundle, for: session)
+                session.answerWhenApplied(reply(.commitReply), self)
+            }
+        case .bundleAdd(let add):
+            try model.check(forBundle: add.message.message)
+            let allowance = Bundles.Allowance(messages: settings.bundleLimit, bytes: sessions.freeBundleBytes)
+            try sessions.withBundles(of: session) { bundles throws(OpenFlowError) in
+                try bundles.add(add, in: envelope, now: .now(), allowance: allowance)
+            }
+        case .experimenter(let message) where message.experimenter == ONF.experimenter:
+            throw .badRequest(.badExperimenterType, "ONF message \(message.type)")
         case .experimenter(let message):
             throw .badRequest(.badExperimenter, "experimenter \(message.experimenter)")
         case .error(let error):
@@ -81,6 +114,22 @@ final class SwitchRequests {
             throw .badRequest(.badType, "\(envelope.message.type) is for controllers")
         }
         return []
+    }
+
+    /// Carries out a bundle. The message that fails gets its error, with its own transaction id.
+    ///
+    /// Throws MSG_FAILED, which is about the commit; then nothing has changed.
+    private func commit(_ bundle: BundleContents, for session: ControllerSession) throws(OpenFlowError) {
+        let messages = bundle.messages.map(\.message)
+        do throws(BundleFailure) {
+            try model.execute(bundle: messages, atomically: bundle.flags.contains(.atomic))
+        } catch {
+            // No room for all of them together: it was the last one that was too much.
+            let index = error.message ?? messages.count - 1
+            session.send(bundle.arrival(of: index).refusal(error.error))
+            throw .bundleFailed(.messageFailed, "message \(index) of \(messages.count): \(error.error)")
+        }
+        for case .flowMod(let mod) in messages { flowMods[mod.command, default: 0] += 1 }
     }
 
     /// Puts a request together that comes in several messages (OpenFlow 1.3.5 §7.3.5); nil until it is complete. Only the body of
@@ -109,7 +158,7 @@ extension Message {
     /// Whether a slave may not send it (OpenFlow 1.3.5 §6.3.4).
     fileprivate var changesSwitch: Bool {
         switch self {
-        case .packetOut, .flowMod, .groupMod, .portMod, .tableMod, .meterMod: true
+        case .packetOut, .flowMod, .groupMod, .portMod, .tableMod, .meterMod, .bundleControl, .bundleAdd: true
         case .multipartRequest(.tableFeatures(let changes), _): !changes.isEmpty
         default: false
         }

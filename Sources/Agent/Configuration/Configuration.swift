@@ -50,6 +50,10 @@ package struct Configuration: Equatable, Sendable {
         package var packetInRate: Int? = 10_000
         /// Flow entries of all tables together.
         package var flowLimit = 1_000_000
+        /// Messages of one bundle.
+        package var bundleLimit = 200_000
+        /// How long nothing may come for a bundle before it is discarded.
+        package var bundleTimeout: TimeAmount = .seconds(10)
         /// Connections that controllers and tools have open to the listeners together.
         package var maxConnections = 64
         /// The longest message accepted from a channel, in bytes with its header; at most what OpenFlow's length field can say.

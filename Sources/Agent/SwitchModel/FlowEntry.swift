@@ -21,6 +21,8 @@ package final class FlowEntry {
     var position = -1
     /// Index in the queue of timeouts; -1: not in it.
     var timeoutPosition = -1
+    /// What the transaction that is under way has done with it.
+    var pending = FlowPending.nothing
     /// When its timeouts are to be looked at.
     var timeoutDue = NIODeadline.distantFuture
 

@@ -25,6 +25,10 @@ package indirect enum Message: Hashable, Sendable {
     case echoRequest(ByteBuffer)
     case echoReply(ByteBuffer)
     case experimenter(Experimenter)
+    /// On the wire an experimenter message.
+    case bundleControl(BundleControl)
+    /// On the wire an experimenter message.
+    case bundleAdd(BundleAdd)
     case featuresRequest
     case featuresReply(Features)
     case getConfigRequest
@@ -73,7 +77,7 @@ extension Message {
         case .error: .error
         case .echoRequest: .echoRequest
         case .echoReply: .echoReply
-        case .experimenter: .experimenter
+        case .experimenter, .bundleControl, .bundleAdd: .experimenter
         case .featuresRequest: .featuresRequest
         case .featuresReply: .featuresReply
         case .getConfigRequest: .getConfigRequest

@@ -66,6 +66,8 @@ struct ConfigurationTests {
               max_backoff: 2min
               packet_in_rate: 0
               flow_limit: 10
+              bundle_limit: 7
+              bundle_timeout: 20s
               max_connections: 3
               max_message: 2048
             workers:
@@ -97,6 +99,8 @@ struct ConfigurationTests {
         expected.openflow.maxBackoff = .minutes(2)
         expected.openflow.packetInRate = nil
         expected.openflow.flowLimit = 10
+        expected.openflow.bundleLimit = 7
+        expected.openflow.bundleTimeout = .seconds(20)
         expected.openflow.maxConnections = 3
         expected.openflow.maxMessage = 2048
         expected.workers.idle = .busy
