@@ -83,6 +83,7 @@ final class Agent {
             datapathID: configuration.datapath.id,
             description: configuration.switchDescription,
             flowLimit: configuration.openflow.flowLimit,
+            tableFlowLimit: configuration.openflow.tableFlowLimit ?? .max,
             datapath: datapath
         )
         requests = SwitchRequests(
@@ -220,6 +221,8 @@ final class Agent {
         configuration = new
         endpoints.settings = new.openflow
         requests.settings = new.openflow
+        model.flowLimit = new.openflow.flowLimit
+        model.tableFlowLimit = new.openflow.tableFlowLimit ?? .max
         let removed = change.removedPorts + change.changedPorts.map(\.old)
         let added = change.addedPorts + change.changedPorts.map(\.new)
         let bound = NIOLoopBound(self, eventLoop: loop)

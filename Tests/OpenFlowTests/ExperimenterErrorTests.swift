@@ -14,6 +14,16 @@ struct ExperimenterErrorTests {
         #expect(BundleFailedCode.allCases.count == 16)
     }
 
+    @Test(.enabled(if: OvsOfctl.isInstalled), arguments: FlowMonitorFailedCode.allCases)
+    func openVSwitchKnowsTheCodeOfAMonitor(_ code: FlowMonitorFailedCode) throws {
+        let error = OpenFlowError.flowMonitorFailed(code)
+        #expect(error.experimenter == 0x2320)
+        let text = try OvsOfctl.print(
+            Envelope(xid: 5, message: .error(ErrorMessage(error, offender: ByteBuffer()))).encoded()
+        )
+        #expect(text.contains("OFPT_ERROR (OF1.3) (xid=0x5): \(error.name.dropFirst(19))"), "\(text)")
+    }
+
     @Test func anotherExperimentersErrorIsAnother() {
         let own = OpenFlowError.bundleFailed(.badID)
         let other = OpenFlowError(type: 0xffff, code: own.code, experimenter: 0x2320, reason: "")

@@ -19,10 +19,17 @@ final class Sessions {
     /// About how many bytes of memory the bundles of all connections take.
     private var bundleBytes = 0
 
-    func add(_ session: ControllerSession) { all.append(session) }
+    /// One for each controller: auxiliary connections have no events of their own.
+    private var mains: some Sequence<ControllerSession> { all.lazy.filter { $0.main == nil } }
+
+    func add(_ session: ControllerSession) {
+        all.append(session)
+        session.opened()
+    }
 
     func remove(_ session: ControllerSession) {
         all.removeAll { $0 === session }
+        session.ended()
         bundleBytes -= session.bundles.byteCount
         closed[session.endpoint, default: MessageCounts()] += session.messages
         packetInsDroppedBefore += session.packetInsDropped
@@ -79,13 +86,13 @@ final class Sessions {
     // MARK: Events
 
     func flowRemoved(_ flowRemoved: FlowRemoved) {
-        for session in all where session.asyncMasks.flowRemoved & flowRemoved.reason.bit != 0 {
+        for session in mains where session.asyncMasks.flowRemoved & flowRemoved.reason.bit != 0 {
             session.sendAsync(.flowRemoved(flowRemoved))
         }
     }
 
     func portStatus(_ portStatus: PortStatus) {
-        for session in all where session.asyncMasks.portStatus & portStatus.reason.bit != 0 {
+        for session in mains where session.asyncMasks.portStatus & portStatus.reason.bit != 0 {
             session.sendAsync(.portStatus(portStatus))
         }
     }
@@ -102,9 +109,31 @@ final class Sessions {
             match: Match(fields),
             data: ByteBuffer(bytes: event.data)
         )
-        let listeners = all.filter { $0.asyncMasks.packetIn & event.reason.bit != 0 }
-        for session in listeners { session.sendPacketIn(message) }
+        let listeners = mains.filter { $0.asyncMasks.packetIn & event.reason.bit != 0 }
+        let flow = event.flow
+        for session in listeners { session.sendPacketIn(message, flow: flow) }
         if listeners.isEmpty { packetInsDroppedBefore += 1 }
+    }
+}
+
+extension PacketInEvent {
+    /// A number that the packets of a flow have in common: of ingress port, Ethernet header and, behind it, IPv4's or IPv6's
+    /// addresses, protocol and ports.
+    var flow: Int {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325 ^ UInt64(inPort.rawValue)
+        func add(_ range: Range<Int>) {
+            for byte in data[range.clamped(to: 0..<data.count)] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        }
+        add(0..<14)
+        if data.count >= 38, data[12] == 0x08, data[13] == 0x00 {
+            add(23..<24)
+            add(26..<38)
+        } else if data.count >= 58, data[12] == 0x86, data[13] == 0xdd {
+            add(20..<21)
+            add(22..<58)
+        }
+        // The low bits of the product depend on the low bits of the bytes only.
+        return Int(truncatingIfNeeded: hash ^ hash >> 32)
     }
 }
 

@@ -29,6 +29,8 @@ enum Limits {
     static let bundleBytes = 512 << 20
     static let bundleTimeout = TimeAmount.seconds(1)...TimeAmount.hours(1)
     static let connections = 1024
+    /// Connections to one controller besides the main one.
+    static let auxiliaryConnections = 16
     /// OpenFlow's length field has 16 bits.
     static let message = 1024...65_535
 }

@@ -23,6 +23,7 @@ extension SwitchModel {
     package func execute(bundle messages: [Message], atomically: Bool) throws(BundleFailure) {
         var transaction = FlowTransaction()
         for (index, message) in messages.enumerated() {
+            transaction.beginMessage()
             do throws(OpenFlowError) {
                 try stage(message, in: &transaction)
             } catch {

@@ -45,6 +45,9 @@ extension SwitchModel {
             return
         }
         guard flowCount < flowLimit else { throw .flowModFailed(.tableFull, "\(flowLimit) flow entries") }
+        guard tables[table].entries.count < tableFlowLimit else {
+            throw .flowModFailed(.tableFull, "\(tableFlowLimit) flow entries in table \(table)")
+        }
         insert(FlowEntry(mod, normalizedMatch: match, installed: now()), in: &transaction)
     }
 

@@ -17,6 +17,11 @@ struct FlowTransaction {
     }
 
     fileprivate(set) var steps: [Step] = []
+    /// For each message of a bundle the index of its first step; empty for what is no bundle.
+    private(set) var firstSteps: [Int] = []
+
+    /// The steps that follow are of the next message of a bundle.
+    mutating func beginMessage() { firstSteps.append(steps.count) }
 }
 
 /// What a transaction has done with an entry so far.
@@ -123,9 +128,13 @@ extension SwitchModel {
     /// packet has gone by what is removed.
     private func finish(_ transaction: FlowTransaction) {
         var reported: [(entry: FlowEntry, reason: FlowRemovedReason)] = []
+        let since = changeCount
         for step in transaction.steps {
+            changeCount += 1
+            step.entry.changedAt = changeCount
             switch step {
             case .insert(let entry):
+                entry.addedAt = changeCount
                 if entry.position >= 0 { scheduleTimeouts(of: entry) }
             case .replace(let entry, _, let resetsCounters):
                 if resetsCounters { entry.countersAtReset = datapath.counters(of: entry) }
@@ -137,6 +146,7 @@ extension SwitchModel {
                 if entry.flags.contains(.sendFlowRemoved) { reported.append((entry, reason)) }
             }
         }
+        if let onFlowEvents { onFlowEvents(transaction.events, since) }
         guard !reported.isEmpty else { return }
         let removed = now()
         datapath.whenApplied { [self] in

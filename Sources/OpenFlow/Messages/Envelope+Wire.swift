@@ -138,6 +138,9 @@ extension Message {
         switch (experimenter, type) {
         case (ONF.experimenter, ONF.bundleControl): self = try .bundleControl(BundleControl(from: &reader))
         case (ONF.experimenter, ONF.bundleAdd): self = try .bundleAdd(BundleAdd(xid: xid, from: &reader))
+        case (ONF.experimenter, ONF.flowMonitor): self = try .flowMonitorCancel(reader.read())
+        case (ONF.experimenter, ONF.flowMonitorPaused): self = .flowMonitorPaused
+        case (ONF.experimenter, ONF.flowMonitorResumed): self = .flowMonitorResumed
         default:
             self = .experimenter(Experimenter(experimenter: experimenter, type: type, body: reader.rest()))
         }
@@ -155,6 +158,11 @@ extension Message {
         case .bundleAdd(let add):
             writer.write(ofONF: ONF.bundleAdd)
             add.write(to: &writer)
+        case .flowMonitorCancel(let id):
+            writer.write(ofONF: ONF.flowMonitor)
+            writer.write(id)
+        case .flowMonitorPaused: writer.write(ofONF: ONF.flowMonitorPaused)
+        case .flowMonitorResumed: writer.write(ofONF: ONF.flowMonitorResumed)
         case .featuresReply(let features): features.write(to: &writer)
         case .getConfigReply(let config), .setConfig(let config): config.write(to: &writer)
         case .packetIn(let packetIn): packetIn.write(to: &writer)

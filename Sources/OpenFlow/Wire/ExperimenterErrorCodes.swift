@@ -70,10 +70,35 @@ extension BundleFailedCode: ExperimenterErrorCode {
     }
 }
 
+/// Errors of flow monitors. The extension names none; these are Nicira's, which Open vSwitch sends in OpenFlow 1.3, with their
+/// names of OpenFlow 1.4.
+package enum FlowMonitorFailedCode: UInt16, CaseIterable, Sendable {
+    /// OFPMOFC_MONITOR_EXISTS: the monitor's number is taken.
+    case monitorExists = 6
+    /// OFPMOFC_BAD_FLAGS: flags that do not exist, or none that asks for anything.
+    case badFlags
+    /// OFPMOFC_UNKNOWN_MONITOR: there is no such monitor.
+    case unknownMonitor
+}
+
+extension FlowMonitorFailedCode: ExperimenterErrorCode {
+    /// NX_VENDOR_ID.
+    static var experimenter: UInt32 { 0x2320 }
+
+    var specificationName: String {
+        switch self {
+        case .monitorExists: "OFPMOFC_MONITOR_EXISTS"
+        case .badFlags: "OFPMOFC_BAD_FLAGS"
+        case .unknownMonitor: "OFPMOFC_UNKNOWN_MONITOR"
+        }
+    }
+}
+
 /// The specification's name of an experimenter's error; nil for one that is not known here.
 func experimenterErrorName(_ experimenter: UInt32, _ code: UInt16) -> String? {
     switch experimenter {
     case BundleFailedCode.experimenter: BundleFailedCode(rawValue: code)?.specificationName
+    case FlowMonitorFailedCode.experimenter: FlowMonitorFailedCode(rawValue: code)?.specificationName
     default: nil
     }
 }

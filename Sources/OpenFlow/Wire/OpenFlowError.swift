@@ -69,6 +69,10 @@ package struct OpenFlowError: Error, Sendable {
     package static func tableFeaturesFailed(_ code: TableFeaturesFailedCode, _ reason: String = "") -> Self {
         Self(code, reason)
     }
+    /// An error of flow monitors, an experimenter's (ONF extension 187).
+    package static func flowMonitorFailed(_ code: FlowMonitorFailedCode, _ reason: String = "") -> Self {
+        Self(code, reason)
+    }
     /// An error of bundles, an experimenter's (ONF extension 230).
     package static func bundleFailed(_ code: BundleFailedCode, _ reason: String = "") -> Self { Self(code, reason) }
 }
