@@ -83,9 +83,16 @@ final class Agent {
             datapathID: configuration.datapath.id,
             description: configuration.switchDescription,
             flowLimit: configuration.openflow.flowLimit,
+            tableFlowLimit: configuration.openflow.tableFlowLimit ?? .max,
             datapath: datapath
         )
-        requests = SwitchRequests(model: model, datapath: datapath, sessions: sessions, log: log)
+        requests = SwitchRequests(
+            model: model,
+            datapath: datapath,
+            sessions: sessions,
+            settings: configuration.openflow,
+            log: log
+        )
         endpoints = Endpoints(
             group: group,
             loop: loop,
@@ -162,6 +169,7 @@ final class Agent {
             let agent = bound.value
             agent.datapath.poll()
             agent.model.expireFlows()
+            agent.sessions.expireBundles(timeout: agent.configuration.openflow.bundleTimeout)
             agent.updateLinks()
         }
     }
@@ -212,6 +220,9 @@ final class Agent {
         let old = configuration
         configuration = new
         endpoints.settings = new.openflow
+        requests.settings = new.openflow
+        model.flowLimit = new.openflow.flowLimit
+        model.tableFlowLimit = new.openflow.tableFlowLimit ?? .max
         let removed = change.removedPorts + change.changedPorts.map(\.old)
         let added = change.addedPorts + change.changedPorts.map(\.new)
         let bound = NIOLoopBound(self, eventLoop: loop)

@@ -13,6 +13,8 @@ final class LiveSwitch {
         var openflow: [String] = []
         /// The value of `workers`.
         var workers = "{idle: adaptive}"
+        /// `memory.size`.
+        var memory = "128MiB"
         /// Hosts whose veth is a port, of the same number.
         var ports: [Int]
         /// More entries of `ports`.
@@ -30,7 +32,7 @@ final class LiveSwitch {
                 datapath: {id: 0x2a, name: live}
                 openflow: {\(openflow)}
                 workers: \(workers)
-                memory: {huge_pages: none, size: 128MiB}
+                memory: {huge_pages: none, size: \(memory)}
                 ports: [\(ports.joined(separator: ", "))]
                 metrics: {listen: "127.0.0.1:9653"}
                 run_directory: \(runDirectory)

@@ -30,12 +30,12 @@ final class OpenFlowConnection {
     /// Connects to 127.0.0.1 in a network namespace: a socket stays in the one in which it was made.
     init(port: UInt16, namespace: String) throws {
         descriptor = try Self.socket(inNamespace: namespace)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var address = Self.address(port)
         try connect(&address)
     }
+
+    /// A connection that a listener has accepted.
+    fileprivate init(accepted descriptor: CInt) { self.descriptor = descriptor }
 
     deinit { Glibc.close(descriptor) }
 
@@ -43,6 +43,14 @@ final class OpenFlowConnection {
         CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
 
     private static let noSignal = CInt(MSG_NOSIGNAL)
+
+    fileprivate static func address(_ port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        return address
+    }
 
     private func connect<Address>(_ address: inout Address) throws {
         let result = withUnsafePointer(to: &address) {
@@ -56,7 +64,7 @@ final class OpenFlowConnection {
     }
 
     /// `setns`, which Swift's Glibc does not show, in this thread and back.
-    private static func socket(inNamespace namespace: String) throws -> CInt {
+    fileprivate static func socket(inNamespace namespace: String) throws -> CInt {
         typealias SetNamespace = @convention(c) (CInt, CInt) -> CInt
         guard let symbol = dlsym(nil, "setns") else { throw Failure(description: "there is no setns") }
         let setNamespace = unsafeBitCast(symbol, to: SetNamespace.self)
@@ -153,6 +161,12 @@ final class OpenFlowConnection {
         return String(buffer: received)
     }
 
+    /// Ends the connection from this side.
+    func hangUp() async throws {
+        shutdown(descriptor, CInt(SHUT_RDWR))
+        isClosed = true
+    }
+
     private func read() {
         var bytes = [UInt8](repeating: 0, count: 65536)
         let count = recv(descriptor, &bytes, bytes.count, 0)
@@ -181,5 +195,41 @@ final class OpenFlowConnection {
         let answer = try await next { $0.xid == xid || $0.xid == barrier }
         guard case .error(let error) = answer?.message else { return nil }
         return error.error
+    }
+}
+
+/// A controller's end: the switch connects to it.
+final class OpenFlowListener {
+    private let descriptor: CInt
+
+    /// Listens at 127.0.0.1 in a network namespace.
+    init(port: UInt16, namespace: String) throws {
+        descriptor = try OpenFlowConnection.socket(inNamespace: namespace)
+        var reuse: CInt = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<CInt>.size))
+        var address = OpenFlowConnection.address(port)
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0, Glibc.listen(descriptor, 16) == 0 else {
+            throw OpenFlowConnection.Failure(description: "listen: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    deinit { Glibc.close(descriptor) }
+
+    /// The next connection; nil if none comes within `limit`.
+    func accept(within limit: Duration = .seconds(5)) async throws -> OpenFlowConnection? {
+        var accepted: CInt = -1
+        _ = try await eventually(within: limit) {
+            accepted = Glibc.accept(descriptor, nil, nil)
+            return accepted >= 0
+        }
+        guard accepted >= 0 else { return nil }
+        _ = fcntl(accepted, F_SETFL, O_NONBLOCK)
+        _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
+        return OpenFlowConnection(accepted: accepted)
     }
 }

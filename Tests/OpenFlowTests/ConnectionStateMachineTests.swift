@@ -190,7 +190,7 @@ struct ConnectionStateMachineTests {
 private final class Connection {
     private var machine: ConnectionStateMachine
 
-    init(inactivityInterval: TimeAmount, now: NIODeadline) {
+    init(inactivityInterval: TimeAmount?, now: NIODeadline) {
         machine = ConnectionStateMachine(inactivityInterval: inactivityInterval, now: now)
     }
 

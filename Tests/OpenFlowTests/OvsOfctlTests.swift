@@ -30,7 +30,9 @@ struct OvsOfctlTests {
 
     /// Codes to which Open vSwitch gives the names that they have in other versions of OpenFlow.
     private static let otherNames = [
-        "OFPBRC_BAD_MULTIPART": "OFPBRC_BAD_STAT", "OFPBAC_BAD_EXPERIMENTER": "OFPBAC_BAD_VENDOR",
+        "OFPBRC_BAD_MULTIPART": "OFPBRC_BAD_STAT", "OFPBRC_BAD_EXPERIMENTER": "OFPBRC_BAD_VENDOR",
+        "OFPBRC_BAD_EXP_TYPE": "OFPBRC_BAD_SUBTYPE", "OFPBAC_BAD_EXPERIMENTER": "OFPBAC_BAD_VENDOR",
+
         "OFPTFFC_BAD_LEN": "OFPBPC_BAD_LEN", "OFPTFFC_BAD_TYPE": "OFPBPC_BAD_TYPE",
         "OFPTFFC_BAD_ARGUMENT": "OFPBPC_BAD_VALUE",
     ]

@@ -79,7 +79,11 @@ final class Endpoints {
         let isUnix = if case .unix = address { true } else { false }
         guard (isUnix ? accepted.unix : accepted.tcp) < settings.maxConnections else {
             log.warning("refused a connection: openflow.max_connections are open", metadata: ["at": "\(address)"])
-            return channel.close()
+            return channel.eventLoop.makeCompletedFuture {
+                let handlers = channel.pipeline.syncOperations
+                try handlers.addHandler(MessageToByteHandler(MessageSerializer()))
+                try handlers.addHandler(RefusedConnection())
+            }
         }
         count(isUnix, +1)
         let peer =
@@ -101,6 +105,9 @@ final class Endpoints {
         endpoint: String,
         peer: String,
         probe: TimeAmount?,
+        auxiliaryID: UInt8 = 0,
+        main: ControllerSession? = nil,
+        onOpen: @escaping (ControllerSession) -> Void = { _ in },
         onEnd: @escaping (_ wasActive: Bool, _ reason: String?) -> Void
     ) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
@@ -112,9 +119,14 @@ final class Endpoints {
                     endpoint: endpoint,
                     peer: peer,
                     requests: requests,
-                    inactivityProbe: probe ?? .hours(24 * 365),
-                    packetInRate: settings.packetInRate,
+                    inactivityProbe: probe,
+                    packetInLimit: settings.packetInRate.map { [burst = settings.packetInBurst] in
+                        TokenBucket(rate: $0, burst: burst)
+                    },
                     log: log,
+                    auxiliaryID: auxiliaryID,
+                    main: main,
+                    onOpen: onOpen,
                     onEnd: onEnd
                 )
             )
@@ -133,9 +145,31 @@ final class Endpoints {
     /// Leaves a controller.
     func disconnect(from address: ControllerAddress) {
         guard let link = controllers.removeValue(forKey: address) else { return }
+        leave(link)
+    }
+
+    private func leave(_ link: ControllerLink) {
         link.isWanted = false
         link.retry?.cancel()
         link.channel?.close(promise: nil)
+        leaveAuxiliaries(of: link)
+    }
+
+    /// Connects `openflow.auxiliary_connections` more times to a controller that knows by now who its main connection is with, so
+    /// that it can tell what they belong to (OpenFlow 1.3.5 §6.3.8).
+    private func connectAuxiliaries(of link: ControllerLink, _ main: ControllerSession) {
+        guard link.isWanted, link.auxiliaries.isEmpty, settings.auxiliaryConnections > 0 else { return }
+        link.auxiliaries = (1...UInt8(settings.auxiliaryConnections)).map { id in
+            ControllerLink(address: link.address, auxiliaryID: id, main: main)
+        }
+        for auxiliary in link.auxiliaries { attempt(auxiliary) }
+    }
+
+    /// Auxiliary connections end with the main one.
+    private func leaveAuxiliaries(of link: ControllerLink) {
+        let auxiliaries = link.auxiliaries
+        link.auxiliaries = []
+        for auxiliary in auxiliaries { leave(auxiliary) }
     }
 
     /// A controller's connection that is not up, and why.
@@ -181,12 +215,22 @@ final class Endpoints {
                 let (endpoints, link) = bound.value
                 return endpoints.addHandlers(
                     to: channel,
-                    endpoint: "\(link.address)",
+                    endpoint: link.auxiliaryID == 0 ? "\(link.address)" : "\(link.address)/\(link.auxiliaryID)",
                     peer: "\(link.address)",
-                    probe: endpoints.settings.inactivityProbe
+                    probe: endpoints.settings.inactivityProbe,
+                    auxiliaryID: link.auxiliaryID,
+                    main: link.main,
+                    onOpen: { session in
+                        guard link.main == nil else { return }
+                        session.onIdentified = { [unowned session] in
+                            let (endpoints, link) = bound.value
+                            endpoints.connectAuxiliaries(of: link, session)
+                        }
+                    }
                 ) { wasActive, reason in
                     let (endpoints, link) = bound.value
                     link.channel = nil
+                    endpoints.leaveAuxiliaries(of: link)
                     if wasActive { link.backoff = ControllerLink.firstBackoff }
                     endpoints.retry(link, reason ?? "closed by the peer")
                 }
@@ -229,6 +273,11 @@ private final class ControllerLink {
     static let firstBackoff = TimeAmount.seconds(1)
 
     let address: ControllerAddress
+    /// 0: the main connection.
+    let auxiliaryID: UInt8
+    /// Of an auxiliary connection, the open main one.
+    let main: ControllerSession?
+    var auxiliaries: [ControllerLink] = []
     var isWanted = true
     var channel: Channel?
     var backoff = firstBackoff
@@ -238,5 +287,27 @@ private final class ControllerLink {
     var stateSince = NIODeadline.now()
     var lastError: String?
 
-    init(address: ControllerAddress) { self.address = address }
+    init(address: ControllerAddress, auxiliaryID: UInt8 = 0, main: ControllerSession? = nil) {
+        self.address = address
+        self.auxiliaryID = auxiliaryID
+        self.main = main
+    }
+}
+
+/// The handler of a connection for which there is no room: says so and closes.
+private final class RefusedConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = Envelope
+
+    func channelActive(context: ChannelHandlerContext) {
+        let error = ErrorMessage(.helloFailed(.permissionError), offender: ByteBuffer(string: "too many connections"))
+        context.write(wrapOutboundOut(Envelope(xid: 0, message: .hello(Hello()))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(Envelope(xid: 0, message: .error(error)))).assumeIsolated().whenComplete {
+            _ in
+            context.close(promise: nil)
+        }
+    }
+
+    /// What it says meanwhile does not matter.
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
 }

@@ -12,7 +12,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
     private let endpoint: String
     private let peer: String
     private let requests: SwitchRequests
-    private let packetInRate: Int?
+    private let packetInLimit: TokenBucket?
     private let log: Logger
     private var machine: ConnectionStateMachine
     private var session: ControllerSession?
@@ -20,22 +20,32 @@ final class OpenFlowHandler: ChannelInboundHandler {
     private var timer: Scheduled<Void>?
     /// Why the connection ended, if this side knows.
     private var endReason: String?
+    /// The place among a controller's connections, and its main one.
+    private let auxiliaryID: UInt8
+    private let main: ControllerSession?
+    private let onOpen: (ControllerSession) -> Void
     private let onEnd: (_ wasActive: Bool, _ reason: String?) -> Void
 
     init(
         endpoint: String,
         peer: String,
         requests: SwitchRequests,
-        inactivityProbe: TimeAmount,
-        packetInRate: Int?,
+        inactivityProbe: TimeAmount?,
+        packetInLimit: TokenBucket?,
         log: Logger,
+        auxiliaryID: UInt8 = 0,
+        main: ControllerSession? = nil,
+        onOpen: @escaping (ControllerSession) -> Void = { _ in },
         onEnd: @escaping (_ wasActive: Bool, _ reason: String?) -> Void
     ) {
         self.endpoint = endpoint
         self.peer = peer
         self.requests = requests
-        self.packetInRate = packetInRate
+        self.packetInLimit = packetInLimit
         self.log = log
+        self.auxiliaryID = auxiliaryID
+        self.main = main
+        self.onOpen = onOpen
         self.onEnd = onEnd
         machine = ConnectionStateMachine(inactivityInterval: inactivityProbe, now: .now())
     }
@@ -50,7 +60,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
         timer?.cancel()
         machine.transportClosed()
         if let session {
-            requests.sessions.remove(session)
+            requests.ended(session)
             log.info("disconnected", metadata: ["peer": "\(peer)"])
         }
         onEnd(session != nil, endReason)
@@ -99,12 +109,15 @@ final class OpenFlowHandler: ChannelInboundHandler {
             endpoint: endpoint,
             peer: peer,
             channel: context.channel,
-            packetInRate: packetInRate
+            packetInLimit: packetInLimit,
+            auxiliaryID: auxiliaryID,
+            main: main
         )
         session.count(received: .hello)
         session.count(sent: .hello)
         self.session = session
         requests.sessions.add(session)
+        onOpen(session)
         log.info("connected", metadata: ["peer": "\(peer)"])
     }
 

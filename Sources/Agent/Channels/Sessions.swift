@@ -16,10 +16,21 @@ final class Sessions {
     /// Packet-ins not sent: for each connection that could not take one, and once where no connection wanted it.
     var packetInsDropped: UInt64 { all.reduce(packetInsDroppedBefore) { $0 + $1.packetInsDropped } }
 
-    func add(_ session: ControllerSession) { all.append(session) }
+    /// About how many bytes of memory the bundles of all connections take.
+    private var bundleBytes = 0
+
+    /// One for each controller: auxiliary connections have no events of their own.
+    private var mains: some Sequence<ControllerSession> { all.lazy.filter { $0.main == nil } }
+
+    func add(_ session: ControllerSession) {
+        all.append(session)
+        session.opened()
+    }
 
     func remove(_ session: ControllerSession) {
         all.removeAll { $0 === session }
+        session.ended()
+        bundleBytes -= session.bundles.byteCount
         closed[session.endpoint, default: MessageCounts()] += session.messages
         packetInsDroppedBefore += session.packetInsDropped
     }
@@ -27,6 +38,30 @@ final class Sessions {
     /// Messages of all connections since the start, those that are closed included, for each endpoint.
     var messages: [String: MessageCounts] {
         all.reduce(into: closed) { $0[$1.endpoint, default: MessageCounts()] += $1.messages }
+    }
+
+    // MARK: Bundles
+
+    /// Memory for bundles that is left.
+    var freeBundleBytes: Int { Limits.bundleBytes - bundleBytes }
+
+    /// Changes a connection's bundles, and keeps account of their memory.
+    func withBundles<Result>(
+        of session: ControllerSession,
+        _ body: (inout Bundles) throws(OpenFlowError) -> Result
+    ) throws(OpenFlowError) -> Result {
+        let before = session.bundles.byteCount
+        defer { bundleBytes += session.bundles.byteCount - before }
+        return try body(&session.bundles)
+    }
+
+    /// Discards bundles for which nothing has come in for `timeout`, and tells their controllers.
+    func expireBundles(timeout: TimeAmount, now: NIODeadline = .now()) {
+        for session in all where !session.bundles.isEmpty {
+            let before = session.bundles.byteCount
+            session.sendNow(session.bundles.expire(now: now, timeout: timeout))
+            bundleBytes += session.bundles.byteCount - before
+        }
     }
 
     // MARK: Roles
@@ -51,13 +86,13 @@ final class Sessions {
     // MARK: Events
 
     func flowRemoved(_ flowRemoved: FlowRemoved) {
-        for session in all where session.asyncMasks.flowRemoved & flowRemoved.reason.bit != 0 {
+        for session in mains where session.asyncMasks.flowRemoved & flowRemoved.reason.bit != 0 {
             session.sendAsync(.flowRemoved(flowRemoved))
         }
     }
 
     func portStatus(_ portStatus: PortStatus) {
-        for session in all where session.asyncMasks.portStatus & portStatus.reason.bit != 0 {
+        for session in mains where session.asyncMasks.portStatus & portStatus.reason.bit != 0 {
             session.sendAsync(.portStatus(portStatus))
         }
     }
@@ -75,9 +110,31 @@ final class Sessions {
             match: Match(fields),
             data: ByteBuffer(bytes: event.data)
         )
-        let listeners = all.filter { $0.asyncMasks.packetIn & event.reason.bit != 0 }
-        for session in listeners { session.sendPacketIn(message) }
+        let listeners = mains.filter { $0.asyncMasks.packetIn & event.reason.bit != 0 }
+        let flow = event.flow
+        for session in listeners { session.sendPacketIn(message, flow: flow) }
         if listeners.isEmpty { packetInsDroppedBefore += 1 }
+    }
+}
+
+extension PacketInEvent {
+    /// A number that the packets of a flow have in common: of ingress port, Ethernet header and, behind it, IPv4's or IPv6's
+    /// addresses, protocol and ports.
+    var flow: Int {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325 ^ UInt64(inPort.rawValue)
+        func add(_ range: Range<Int>) {
+            for byte in data[range.clamped(to: 0..<data.count)] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        }
+        add(0..<14)
+        if data.count >= 38, data[12] == 0x08, data[13] == 0x00 {
+            add(23..<24)
+            add(26..<38)
+        } else if data.count >= 58, data[12] == 0x86, data[13] == 0xdd {
+            add(20..<21)
+            add(22..<58)
+        }
+        // The low bits of the product depend on the low bits of the bytes only.
+        return Int(truncatingIfNeeded: hash ^ hash >> 32)
     }
 }
 

@@ -9,21 +9,33 @@ final class SwitchRequests {
     let model: SwitchModel
     let datapath: CompiledDatapath
     let sessions: Sessions
+    /// Limits of bundles, for those to come too.
+    var settings: Configuration.OpenFlow
     private let log: Logger
+
+    /// Who has the message that is being carried out, and its transaction id or those of a bundle's messages; nil: nobody.
+    private var origin: (session: ControllerSession, xids: [UInt32])?
 
     /// Flow-mods carried out, by command.
     private(set) var flowMods: [FlowModCommand: UInt64] = [:]
     /// From a barrier's arrival to its reply.
     private(set) var barriers = Histogram(bounds: MetricsSnapshot.barrierBounds)
 
-    init(model: SwitchModel, datapath: CompiledDatapath, sessions: Sessions, log: Logger) {
+    init(
+        model: SwitchModel,
+        datapath: CompiledDatapath,
+        sessions: Sessions,
+        settings: Configuration.OpenFlow,
+        log: Logger
+    ) {
         self.model = model
         self.datapath = datapath
         self.sessions = sessions
+        self.settings = settings
         self.log = log
     }
 
-    /// Runs `body` when every worker forwards by everything carried out so far.
+    /// Runs `body` when every worker forwards by everything carried out so far. A bundle's commit counts as a barrier.
     func barrier(_ body: @escaping () -> Void) {
         let start = NIODeadline.now()
         datapath.whenApplied { [self] in
@@ -50,13 +62,15 @@ final class SwitchRequests {
     private func answer(_ envelope: Envelope, for session: ControllerSession) throws(OpenFlowError) -> [Envelope] {
         func reply(_ message: Message) -> [Envelope] { [Envelope(xid: envelope.xid, message: message)] }
         switch envelope.message {
-        case .featuresRequest: return reply(.featuresReply(model.features()))
+        case .featuresRequest:
+            defer { session.identified() }
+            return reply(.featuresReply(model.features(auxiliaryID: session.auxiliaryID)))
         case .getConfigRequest: return reply(.getConfigReply(model.config))
         case .setConfig(let config):
             try model.setConfig(config)
             datapath.setDropsFragments(config.fragmentHandling == .drop)
         case .flowMod(let mod):
-            try model.execute(mod)
+            try changing(by: session, [envelope.xid]) { () throws(OpenFlowError) in try model.execute(mod) }
             flowMods[mod.command, default: 0] += 1
         case .packetOut(let packetOut): try model.execute(packetOut)
         case .groupMod(let mod): try model.execute(mod)
@@ -64,44 +78,109 @@ final class SwitchRequests {
         case .tableMod(let mod): try model.execute(mod)
         case .meterMod(let mod): try model.execute(mod)
         case .multipartRequest(let request, let more):
-            guard let request = try gather(request, more: more, for: session) else { return [] }
-            return Envelope.multipartReplies(xid: envelope.xid, try model.answer(request))
+            guard let request = try session.gather(request, more: more, xid: envelope.xid) else { return [] }
+            let answer = try model.answer(request)
+            if case .flowMonitor(let monitors) = request {
+                try session.monitors.add(monitors)
+                watchFlows()
+            }
+            return Envelope.multipartReplies(xid: envelope.xid, answer)
         case .queueGetConfigRequest(let port): return reply(.queueGetConfigReply(try model.queueConfig(ofPort: port)))
         case .roleRequest(let request): return reply(.roleReply(try sessions.changeRole(of: session, by: request)))
         case .getAsyncRequest: return reply(.getAsyncReply(session.asyncConfig))
         case .setAsync(let config): session.asyncConfig = config
+        case .bundleControl(let control):
+            let outcome = try sessions.withBundles(of: session) { bundles throws(OpenFlowError) in
+                try bundles.control(control, in: envelope, now: .now())
+            }
+            func reply(_ type: BundleControlType) -> Envelope {
+                Envelope(
+                    xid: envelope.xid,
+                    message: .bundleControl(BundleControl(bundleID: control.bundleID, type: type))
+                )
+            }
+            switch outcome {
+            case .reply(let type): return [reply(type)]
+            case .commit(let bundle):
+                try commit(bundle, for: session)
+                session.answerWhenApplied(reply(.commitReply), self)
+            }
+        case .bundleAdd(let add):
+            try model.check(forBundle: add.message.message)
+            let allowance = Bundles.Allowance(messages: settings.bundleLimit, bytes: sessions.freeBundleBytes)
+            try sessions.withBundles(of: session) { bundles throws(OpenFlowError) in
+                try bundles.add(add, in: envelope, now: .now(), allowance: allowance)
+            }
+        case .flowMonitorCancel(let id):
+            try session.monitors.cancel(id)
+            watchFlows()
+        case .experimenter(let message) where message.experimenter == ONF.experimenter:
+            throw .badRequest(.badExperimenterType, "ONF message \(message.type)")
         case .experimenter(let message):
             throw .badRequest(.badExperimenter, "experimenter \(message.experimenter)")
         case .error(let error):
             log.warning("a controller sent an error", metadata: ["peer": "\(session.peer)", "error": "\(error.error)"])
         case .hello, .echoRequest, .echoReply, .barrierRequest:
             break  // the connection's own business
-        case .featuresReply, .getConfigReply, .packetIn, .flowRemoved, .portStatus, .multipartReply, .barrierReply,
+        case .flowMonitorPaused, .flowMonitorResumed, .featuresReply, .getConfigReply, .packetIn, .flowRemoved,
+            .portStatus, .multipartReply, .barrierReply,
             .queueGetConfigReply, .roleReply, .getAsyncReply:
             throw .badRequest(.badType, "\(envelope.message.type) is for controllers")
         }
         return []
     }
 
-    /// Puts a request together that comes in several messages (OpenFlow 1.3.5 §7.3.5); nil until it is complete. Only the body of
-    /// table-features can be that long.
-    private func gather(
-        _ request: MultipartRequest,
-        more: Bool,
-        for session: ControllerSession
-    ) throws(OpenFlowError) -> MultipartRequest? {
-        guard case .tableFeatures(let part) = request else {
-            guard !more else { throw .badRequest(.multipartBufferOverflow, "a request of this type is one message") }
-            return request
+    /// Carries out a bundle. The message that fails gets its error, with its own transaction id.
+    ///
+    /// Throws MSG_FAILED, which is about the commit; then nothing has changed.
+    private func commit(_ bundle: BundleContents, for session: ControllerSession) throws(OpenFlowError) {
+        let messages = bundle.messages.map(\.message)
+        do throws(BundleFailure) {
+            let xids = bundle.messages.map(\.xid)
+            try changing(by: session, xids) { () throws(BundleFailure) in
+                try model.execute(bundle: messages, atomically: bundle.flags.contains(.atomic))
+            }
+        } catch {
+            // No room for all of them together: it was the last one that was too much.
+            let index = error.message ?? messages.count - 1
+            session.send(bundle.arrival(of: index).refusal(error.error))
+            throw .bundleFailed(.messageFailed, "message \(index) of \(messages.count): \(error.error)")
         }
-        guard session.tableFeatures.count + part.count <= SwitchModel.tableCount else {
-            session.tableFeatures = []
-            throw .badRequest(.multipartBufferOverflow, "features of more than \(SwitchModel.tableCount) tables")
+        for case .flowMod(let mod) in messages { flowMods[mod.command, default: 0] += 1 }
+    }
+
+    // MARK: Flow monitors
+
+    /// A connection has ended.
+    func ended(_ session: ControllerSession) {
+        sessions.remove(session)
+        watchFlows()
+    }
+
+    /// Notes whose change it is.
+    private func changing<Failure: Error>(
+        by session: ControllerSession,
+        _ xids: @autoclosure () -> [UInt32],
+        _ body: () throws(Failure) -> Void
+    ) throws(Failure) {
+        guard model.onFlowEvents != nil else { return try body() }
+        origin = (session, xids())
+        defer { origin = nil }
+        try body()
+    }
+
+    /// Has the model tell of its changes while there is a monitor.
+    private func watchFlows() {
+        guard sessions.all.contains(where: { !$0.monitors.isEmpty }) else {
+            model.onFlowEvents = nil
+            return
         }
-        session.tableFeatures += part
-        guard !more else { return nil }
-        defer { session.tableFeatures = [] }
-        return .tableFeatures(session.tableFeatures)
+        guard model.onFlowEvents == nil else { return }
+        model.onFlowEvents = { [unowned self] events, since in
+            for session in sessions.all {
+                session.report(events, ownXIDs: origin?.session === session ? origin?.xids : nil, since: since)
+            }
+        }
     }
 }
 
@@ -109,7 +188,7 @@ extension Message {
     /// Whether a slave may not send it (OpenFlow 1.3.5 §6.3.4).
     fileprivate var changesSwitch: Bool {
         switch self {
-        case .packetOut, .flowMod, .groupMod, .portMod, .tableMod, .meterMod: true
+        case .packetOut, .flowMod, .groupMod, .portMod, .tableMod, .meterMod, .bundleControl, .bundleAdd: true
         case .multipartRequest(.tableFeatures(let changes), _): !changes.isEmpty
         default: false
         }

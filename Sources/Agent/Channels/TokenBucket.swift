@@ -1,4 +1,4 @@
-// A limit on a rate, with a burst of what half a second allows.
+// A limit on a rate, with a burst that may come at once.
 
 import NIOCore
 
@@ -9,10 +9,11 @@ struct TokenBucket {
     private var tokens: Double
     private var filled: NIODeadline
 
-    init(rate: Int, now: NIODeadline = .now()) {
+    /// - Parameter burst: Tokens that may be taken at once; nil: what half a second gives.
+    init(rate: Int, burst: Int? = nil, now: NIODeadline = .now()) {
         self.rate = Double(rate)
-        burst = max(1, Double(rate) / 2)
-        tokens = burst
+        self.burst = max(1, burst.map(Double.init) ?? Double(rate) / 2)
+        tokens = self.burst
         filled = now
     }
 

@@ -46,7 +46,8 @@ package final class CompiledDatapath: Datapath {
 
     // MARK: Changes
 
-    package func apply(_ changes: [FlowChange]) throws(OpenFlowError) {
+    package func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {
+        if atomically { publisher.gather() }
         do {
             publisher.retire(flows: try compiler.apply(changes))
             publisher.seal()

@@ -56,10 +56,9 @@ package final class Compiler {
 
     // MARK: Changes
 
-    /// Sends the workers what the changes mean; all of them or, if memory does not suffice, none. Handles of removed flows
-    /// are returned: their counters are valid until `free` is called for them.
+    /// Sends the workers what the changes mean; all of them or, if memory does not suffice, none. Removals are last, as they
+    /// can't be taken back. Handles of removed flows are returned: their counters are valid until `free` is called for them.
     func apply(_ changes: [FlowChange]) throws(OutOfTableMemory) -> [Int] {
-        var removed: [Int] = []
         var touched: Set<UInt8> = []
         var done: [FlowChange] = []
         var formerPrograms: [Int] = []
@@ -74,10 +73,7 @@ package final class Compiler {
                     let former = flows[entry.compiled].program
                     try modify(entry)
                     formerPrograms.append(former)
-                case .remove:
-                    remove(entry)
-                    removed.append(entry.compiled)
-                    touched.insert(entry.tableID)
+                case .remove: continue
                 }
                 done.append(change)
             }
@@ -87,8 +83,33 @@ package final class Compiler {
             throw error
         }
         for handle in formerPrograms { release(handle) }
+        let removed = removeAll(of: changes)
         setDepth(neededDepth)
         return removed
+    }
+
+    /// For what a removal needs there is a reserve of memory, and if that fails too the table's rules stop to match rather
+    /// than point nowhere.
+    private func removeAll(of changes: [FlowChange]) -> [Int] {
+        var removed: [Int] = []
+        var touched: Set<UInt8> = []
+        for case .remove(let entry) in changes {
+            remove(entry)
+            removed.append(entry.compiled)
+            touched.insert(entry.tableID)
+        }
+        settleOrBlank(touched)
+        return removed
+    }
+
+    private func settleOrBlank(_ touched: Set<UInt8>) {
+        for table in touched.map({ tables[Int($0)] }) {
+            do { try table.settle() } catch {
+                // What was laid out for more rules than are left wants less room laid out anew.
+                table.shrink()
+                do { try table.settle() } catch { table.blank() }
+            }
+        }
     }
 
     /// Gives back what removed flows had; no worker may use them any more.
@@ -196,8 +217,7 @@ package final class Compiler {
         release(flows[entry.compiled].program)
     }
 
-    /// Takes back what was done before memory ran out. Only adds and modifications need memory that may be missing; for what a
-    /// removal needs there is a reserve, and if that fails too the table's rules stop to match rather than point nowhere.
+    /// Takes back what was done before memory ran out: adds and modifications.
     private func undo(_ done: [FlowChange], formerPrograms: [Int], touched: Set<UInt8>) {
         var formerPrograms = formerPrograms
         for change in done.reversed() {
@@ -215,9 +235,7 @@ package final class Compiler {
             case .remove: break
             }
         }
-        for table in touched {
-            do { try tables[Int(table)].settle() } catch { tables[Int(table)].blank() }
-        }
+        settleOrBlank(touched)
         setDepth(neededDepth)
     }
 

@@ -47,8 +47,30 @@ package final class Publisher: DeltaSink {
 
     // MARK: Sending
 
+    /// Stores that each worker is to make at once, if they are being gathered.
+    private var gathered: [[Delta.Store]]?
+
     package func store(worker: Int, _ address: UnsafeMutablePointer<UInt64>, _ value: UInt64) {
+        guard gathered == nil else {
+            gathered?[worker].append(Delta.Store(address: address, value: value))
+            return
+        }
         send(.store(address, value), to: worker)
+    }
+
+    /// From now to the next `seal`, stores are gathered: each worker makes them all between the same two bursts, so that no
+    /// packet meets a part of them. Meanwhile its packets wait, a few nanoseconds for each store.
+    func gather() { gathered = workers.map { _ in [] } }
+
+    private func sendGathered() {
+        guard let lists = gathered else { return }
+        gathered = nil
+        for (worker, list) in lists.enumerated() where !list.isEmpty {
+            let stores = UnsafeMutableBufferPointer<Delta.Store>.allocate(capacity: list.count)
+            _ = stores.initialize(from: list)
+            send(.stores(UnsafePointer(stores.baseAddress.unsafelyUnwrapped), count: list.count), to: worker)
+            waiting.append((sequence, .body { stores.deallocate() }))
+        }
     }
 
     func send(_ operation: Delta.Operation, to worker: Int) {
@@ -72,6 +94,7 @@ package final class Publisher: DeltaSink {
 
     /// Ends a batch: wakes workers that sleep; what was retired is freed after what was sent.
     func seal() {
+        sendGathered()
         for worker in workers.indices where needsWake[worker] {
             cdpdk_wake(workers[worker].pointee.sleeping, workers[worker].pointee.wakeDescriptor)
             needsWake[worker] = false

@@ -252,6 +252,15 @@ final class TableCompiler {
         isStale = true
     }
 
+    /// Lays out anew, for the rules that there are, what the workers do not have yet.
+    func shrink() {
+        for group in groups.values where group.subtables.isEmpty {
+            for block in group.reserved { memory.deallocate(block, group.slots.count * 8) }
+            group.reserved = []
+            group.grow(flows)
+        }
+    }
+
     // MARK: Linking
 
     private func apply(_ change: MaskGroup.Change, to group: MaskGroup) {

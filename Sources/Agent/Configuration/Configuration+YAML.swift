@@ -164,7 +164,12 @@ extension Configuration.OpenFlow {
         }
         set(&maxBackoff, mapping["max_backoff"]?.duration(Limits.backoff))
         set(&packetInRate, mapping["packet_in_rate"]?.number(0...Limits.packetInRate).map { $0 == 0 ? nil : $0 })
+        set(&packetInBurst, mapping["packet_in_burst"]?.number(1...Limits.packetInRate))
         set(&flowLimit, mapping["flow_limit"]?.number(1...Limits.flows))
+        set(&tableFlowLimit, mapping["table_flow_limit"]?.number(1...Limits.flows))
+        set(&auxiliaryConnections, mapping["auxiliary_connections"]?.number(0...Limits.auxiliaryConnections))
+        set(&bundleLimit, mapping["bundle_limit"]?.number(1...Limits.bundleMessages))
+        set(&bundleTimeout, mapping["bundle_timeout"]?.duration(Limits.bundleTimeout))
         set(&maxConnections, mapping["max_connections"]?.number(1...Limits.connections))
         set(&maxMessage, mapping["max_message"]?.number(Limits.message))
     }

@@ -48,8 +48,18 @@ package struct Configuration: Equatable, Sendable {
         package var maxBackoff: TimeAmount = .seconds(8)
         /// Packet-ins a second to each controller; nil: no limit.
         package var packetInRate: Int? = 10_000
+        /// Packet-ins that may go to a controller at once; nil: as many as half a second's.
+        package var packetInBurst: Int?
         /// Flow entries of all tables together.
         package var flowLimit = 1_000_000
+        /// Flow entries of one table; nil: as many as of all.
+        package var tableFlowLimit: Int?
+        /// Connections to each controller besides the main one.
+        package var auxiliaryConnections = 0
+        /// Messages of one bundle.
+        package var bundleLimit = 200_000
+        /// How long nothing may come for a bundle before it is discarded.
+        package var bundleTimeout: TimeAmount = .seconds(10)
         /// Connections that controllers and tools have open to the listeners together.
         package var maxConnections = 64
         /// The longest message accepted from a channel, in bytes with its header; at most what OpenFlow's length field can say.

@@ -24,7 +24,13 @@ enum Limits {
     static let backoff = TimeAmount.seconds(1)...TimeAmount.hours(1)
     static let packetInRate = 100_000_000
     static let flows = 16_777_216
+    static let bundleMessages = 16_777_216
+    /// Memory for the bundles of all connections together, about.
+    static let bundleBytes = 512 << 20
+    static let bundleTimeout = TimeAmount.seconds(1)...TimeAmount.hours(1)
     static let connections = 1024
+    /// Connections to one controller besides the main one.
+    static let auxiliaryConnections = 16
     /// OpenFlow's length field has 16 bits.
     static let message = 1024...65_535
 }

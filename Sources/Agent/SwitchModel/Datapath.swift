@@ -35,10 +35,13 @@ package struct FlowCounters: Hashable, Sendable {
 
 /// The forwarding side, called on the model's event loop only.
 package protocol Datapath: AnyObject {
-    /// Makes the changes take effect, in order, all or nothing. Returns before the workers forward by them.
+    /// Makes the changes take effect, in order, all or nothing. Removals come behind everything else. Returns before the
+    /// workers forward by them.
     ///
     /// Throws `FLOW_MOD_FAILED/TABLE_FULL` when memory does not suffice; then nothing has changed.
-    func apply(_ changes: [FlowChange]) throws(OpenFlowError)
+    ///
+    /// - Parameter atomically: Each packet goes by all of them or by none.
+    func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError)
 
     /// Runs `body` when every worker forwards by everything applied before this call: at once, if so already.
     func whenApplied(_ body: @escaping () -> Void)

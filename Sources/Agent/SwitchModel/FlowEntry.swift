@@ -21,6 +21,11 @@ package final class FlowEntry {
     var position = -1
     /// Index in the queue of timeouts; -1: not in it.
     var timeoutPosition = -1
+    /// The model's count of changes when it was added, and when it last changed: what a monitor has missed.
+    var addedAt: UInt64 = 0
+    var changedAt: UInt64 = 0
+    /// What the transaction that is under way has done with it.
+    var pending = FlowPending.nothing
     /// When its timeouts are to be looked at.
     var timeoutDue = NIODeadline.distantFuture
 

@@ -31,7 +31,18 @@ extension SwitchModel {
         case .meter(let id): return .meter(try meters(id))
         case .meterConfig(let id): return .meterConfig(try meters(id))
         case .meterFeatures: return .meterFeatures(MeterFeatures())
-        case .experimenter: throw .badRequest(.badExperimenter, "multipart request of an experimenter")
+        case .flowMonitor(let monitors):
+            for monitor in monitors {
+                guard monitor.tableID < Self.tableCount || monitor.tableID == TableID.all else {
+                    throw .badRequest(.badTableID, "table \(monitor.tableID) of monitor \(monitor.id)")
+                }
+                try validate(monitor.match)
+            }
+            return .flowMonitor(FlowMonitors.initialUpdates(of: monitors, entries))
+        case .experimenter(let request) where request.experimenter == ONF.experimenter:
+            throw .badRequest(.badExperimenterType, "multipart request \(request.type) of the ONF")
+        case .experimenter(let request):
+            throw .badRequest(.badExperimenter, "multipart request of experimenter \(request.experimenter)")
         }
     }
 

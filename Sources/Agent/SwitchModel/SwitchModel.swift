@@ -16,7 +16,9 @@ package final class SwitchModel {
     /// What OFPMP_DESC answers.
     package let description: SwitchDescription
     /// How many entries all tables may hold together.
-    package let flowLimit: Int
+    package var flowLimit: Int
+    /// How many entries one table may hold.
+    package var tableFlowLimit: Int
     let datapath: any Datapath
     /// The clock. Injected in tests.
     let now: () -> NIODeadline
@@ -31,6 +33,11 @@ package final class SwitchModel {
 
     /// Called when an entry that wants it said has gone and its last packet is counted.
     package var onFlowRemoved: (FlowRemoved) -> Void = { _ in }
+    /// Called when flow entries have come, gone or changed, in the order in which that happened; nil: nobody wants to know.
+    /// `since`: what `changeCount` was before.
+    package var onFlowEvents: ((_ events: [FlowEvent], _ since: UInt64) -> Void)?
+    /// How many steps have changed the tables.
+    package internal(set) var changeCount: UInt64 = 0
     /// Called when a port has come, gone or changed.
     package var onPortStatus: (PortStatus) -> Void = { _ in }
 
@@ -38,12 +45,14 @@ package final class SwitchModel {
         datapathID: UInt64,
         description: SwitchDescription,
         flowLimit: Int = 1_000_000,
+        tableFlowLimit: Int = .max,
         datapath: any Datapath,
         now: @escaping () -> NIODeadline = { .now() }
     ) {
         self.datapathID = datapathID
         self.description = description
         self.flowLimit = flowLimit
+        self.tableFlowLimit = tableFlowLimit
         self.datapath = datapath
         self.now = now
     }

@@ -19,7 +19,7 @@ extension SwitchModel {
                 name: "table\(table)",
                 metadataMatch: .max,
                 metadataWrite: .max,
-                maxEntries: UInt32(clamping: flowLimit),
+                maxEntries: UInt32(clamping: min(flowLimit, tableFlowLimit)),
                 properties: [
                     .instructions(
                         instructions.filter { $0 != .gotoTable || !isLast }.map { InstructionID(type: $0.rawValue) }

@@ -10,9 +10,21 @@ package struct Delta: BitwiseCopyable {
 
     package enum Operation: BitwiseCopyable {
         case store(UnsafeMutablePointer<UInt64>, UInt64)
+        /// Many stores, all of them between the same two bursts.
+        case stores(UnsafePointer<Store>, count: Int)
         /// A packet-out: the packet, what to do, and its ingress port: a slot, or `noSlot` and a reserved number.
         case inject(OpaquePointer, UnsafePointer<ActionProgram>, slot: UInt16, port: UInt32)
         case stop
+    }
+
+    package struct Store: BitwiseCopyable {
+        package var address: UnsafeMutablePointer<UInt64>
+        package var value: UInt64
+
+        package init(address: UnsafeMutablePointer<UInt64>, value: UInt64) {
+            self.address = address
+            self.value = value
+        }
     }
 
     /// The ingress of a packet-out that names no port.
@@ -39,6 +51,8 @@ extension Worker {
             counters.pointee.deltas &+= 1
             switch delta.operation {
             case .store(let address, let value): address.pointee = value
+            case .stores(let list, let count):
+                for index in 0..<count { list[index].address.pointee = list[index].value }
             case .inject(let mbuf, let program, let slot, let port): inject(mbuf, program, slot: slot, port: port)
             case .stop: stop = true
             }

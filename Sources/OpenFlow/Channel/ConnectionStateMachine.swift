@@ -69,17 +69,20 @@ package struct ConnectionStateMachine: ~Copyable {
     }
 
     private var state: State
-    /// How long the peer may be silent before it is probed, and again before it is given up.
-    private let inactivityInterval: TimeAmount
+    /// How long the peer may be silent before it is probed, and again before it is given up; nil: for ever.
+    private let inactivityInterval: TimeAmount?
+    /// How long a hello may take where there are no probes.
+    private static let longestHello = TimeAmount.seconds(5)
     private var nextXID: UInt32 = 1
 
     /// - Parameters:
     ///   - inactivityInterval: How long the peer may be silent before an echo request is sent; after as long again
-    ///     without a sign of life the connection is given up. So long may the peer's hello take, too.
+    ///     without a sign of life the connection is given up. So long may the peer's hello take, too. nil: there are no
+    ///     echo requests, and a hello may take 5 seconds.
     ///   - now: The time at which the transport came up.
-    package init(inactivityInterval: TimeAmount, now: NIODeadline) {
+    package init(inactivityInterval: TimeAmount?, now: NIODeadline) {
         self.inactivityInterval = inactivityInterval
-        state = .helloSent(State.HelloSent(deadline: now + inactivityInterval))
+        state = .helloSent(State.HelloSent(deadline: now + (inactivityInterval ?? Self.longestHello)))
     }
 
     /// Whether the version is agreed on and the connection is open for use.
@@ -122,6 +125,7 @@ package struct ConnectionStateMachine: ~Copyable {
             state = .closing
             return .close(reason: "no hello")
         case .active(var active):
+            guard let inactivityInterval else { return .none }
             if let probeSent = active.probeSent {
                 let deadline = probeSent + inactivityInterval
                 guard now >= deadline else { return .wait(until: deadline) }

@@ -53,7 +53,7 @@ extension Envelope {
         var reader = WireReader(bytes)
         try reader.pad(MessageHeader.byteCount)
         xid = header.xid
-        message = try Message(type, version: header.version, from: &reader)
+        message = try Message(type, header, from: &reader)
         try reader.expectEnd()
     }
 
@@ -65,16 +65,22 @@ extension Envelope {
         var writer = WireWriter(buffer)
         // The writer has the only reference while it writes, so that nothing is copied.
         buffer = ByteBuffer()
-        writer.write(message.version)
-        writer.write(message.type.rawValue)
-        writer.lengthPrefixed { writer in
-            writer.write(xid)
-            message.writeBody(to: &writer)
-        }
+        write(to: &writer)
         buffer = writer.buffer
         if writer.isTooLong {
             buffer.moveWriterIndex(to: start)
             throw .badRequest(.badLength, "\(message.type) longer than 65535 bytes")
+        }
+    }
+
+    /// The whole message, as it stands by itself or in another one.
+    func write(to writer: inout WireWriter) {
+        writer.write(message.version)
+        writer.write(message.type.rawValue)
+        // Version and type count into the length as well.
+        writer.lengthPrefixed(after: 2) { writer in
+            writer.write(xid)
+            message.writeBody(to: &writer)
         }
     }
 }
@@ -82,15 +88,15 @@ extension Envelope {
 extension Message {
     fileprivate init(
         _ type: MessageType,
-        version: UInt8,
+        _ header: MessageHeader,
         from reader: inout WireReader
     ) throws(OpenFlowError) {
         switch type {
-        case .hello: self = try .hello(Hello(version: version, from: &reader))
+        case .hello: self = try .hello(Hello(version: header.version, from: &reader))
         case .error: self = try .error(ErrorMessage(from: &reader))
         case .echoRequest: self = .echoRequest(reader.rest())
         case .echoReply: self = .echoReply(reader.rest())
-        case .experimenter: self = try .experimenter(Experimenter(from: &reader))
+        case .experimenter: self = try Message(experimenterWithXID: header.xid, from: &reader)
         case .featuresRequest: self = .featuresRequest
         case .featuresReply: self = try .featuresReply(Features(from: &reader))
         case .getConfigRequest: self = .getConfigRequest
@@ -125,12 +131,38 @@ extension Message {
         }
     }
 
+    /// The messages of the extensions that are spoken here; all others as they came.
+    private init(experimenterWithXID xid: UInt32, from reader: inout WireReader) throws(OpenFlowError) {
+        let experimenter: UInt32 = try reader.read()
+        let type: UInt32 = try reader.read()
+        switch (experimenter, type) {
+        case (ONF.experimenter, ONF.bundleControl): self = try .bundleControl(BundleControl(from: &reader))
+        case (ONF.experimenter, ONF.bundleAdd): self = try .bundleAdd(BundleAdd(xid: xid, from: &reader))
+        case (ONF.experimenter, ONF.flowMonitor): self = try .flowMonitorCancel(reader.read())
+        case (ONF.experimenter, ONF.flowMonitorPaused): self = .flowMonitorPaused
+        case (ONF.experimenter, ONF.flowMonitorResumed): self = .flowMonitorResumed
+        default:
+            self = .experimenter(Experimenter(experimenter: experimenter, type: type, body: reader.rest()))
+        }
+    }
+
     fileprivate func writeBody(to writer: inout WireWriter) {
         switch self {
         case .hello(let hello): hello.write(to: &writer)
         case .error(let error): error.write(to: &writer)
         case .echoRequest(let data), .echoReply(let data): writer.write(data)
         case .experimenter(let experimenter): experimenter.write(to: &writer)
+        case .bundleControl(let control):
+            writer.write(ofONF: ONF.bundleControl)
+            control.write(to: &writer)
+        case .bundleAdd(let add):
+            writer.write(ofONF: ONF.bundleAdd)
+            add.write(to: &writer)
+        case .flowMonitorCancel(let id):
+            writer.write(ofONF: ONF.flowMonitor)
+            writer.write(id)
+        case .flowMonitorPaused: writer.write(ofONF: ONF.flowMonitorPaused)
+        case .flowMonitorResumed: writer.write(ofONF: ONF.flowMonitorResumed)
         case .featuresReply(let features): features.write(to: &writer)
         case .getConfigReply(let config), .setConfig(let config): config.write(to: &writer)
         case .packetIn(let packetIn): packetIn.write(to: &writer)
@@ -158,5 +190,13 @@ extension Message {
     fileprivate var version: UInt8 {
         if case .hello(let hello) = self { return hello.version }
         return ProtocolVersion.openFlow13
+    }
+}
+
+extension WireWriter {
+    /// The head of an experimenter message of the ONF's.
+    fileprivate mutating func write(ofONF type: UInt32) {
+        write(ONF.experimenter)
+        write(type)
     }
 }

@@ -7,12 +7,15 @@ package struct ErrorMessage: Hashable, Sendable {
     /// `ofp_error_type`, kept as a number: a peer may send one that we don't know.
     package var type: UInt16
     package var code: UInt16
+    /// Of OFPET_EXPERIMENTER (0xffff) only: whose error it is, and `code` is its `exp_type`.
+    package var experimenter: UInt32?
     /// The offending message, at least its first 64 bytes; text for OFPET_HELLO_FAILED.
     package var data: ByteBuffer
 
-    package init(type: UInt16, code: UInt16, data: ByteBuffer) {
+    package init(type: UInt16, code: UInt16, experimenter: UInt32? = nil, data: ByteBuffer) {
         self.type = type
         self.code = code
+        self.experimenter = experimenter
         self.data = data
     }
 }
@@ -27,21 +30,33 @@ extension ErrorMessage {
     package init(_ error: OpenFlowError, offender: ByteBuffer) {
         var offender = offender
         let length = min(offender.readableBytes, Self.offenderLength)
-        self.init(type: error.type, code: error.code, data: offender.readSlice(length: length) ?? ByteBuffer())
+        self.init(
+            type: error.type,
+            code: error.code,
+            experimenter: error.experimenter,
+            data: offender.readSlice(length: length) ?? ByteBuffer()
+        )
     }
 
     /// Type and code as a value that has names.
-    package var error: OpenFlowError { OpenFlowError(type: type, code: code, reason: "") }
+    package var error: OpenFlowError {
+        OpenFlowError(type: type, code: code, experimenter: experimenter, reason: "")
+    }
+
+    /// OFPET_EXPERIMENTER.
+    private static let experimenterType: UInt16 = 0xffff
 
     init(from reader: inout WireReader) throws(OpenFlowError) {
         type = try reader.read()
         code = try reader.read()
+        experimenter = try type == Self.experimenterType ? reader.read() : nil
         data = reader.rest()
     }
 
     func write(to writer: inout WireWriter) {
         writer.write(type)
         writer.write(code)
+        if let experimenter { writer.write(experimenter) }
         writer.write(data)
     }
 }

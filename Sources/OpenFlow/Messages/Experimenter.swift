@@ -23,6 +23,11 @@ extension Experimenter {
         body = reader.rest()
     }
 
+    /// What is to be read, if this is a request or a reply ONFMP_FLOW_MONITOR; nil otherwise.
+    var bodyOfFlowMonitor: WireReader? {
+        experimenter == ONF.experimenter && type == ONF.flowMonitor ? WireReader(body) : nil
+    }
+
     func write(to writer: inout WireWriter) {
         writer.write(experimenter)
         writer.write(type)

@@ -25,6 +25,16 @@ package indirect enum Message: Hashable, Sendable {
     case echoRequest(ByteBuffer)
     case echoReply(ByteBuffer)
     case experimenter(Experimenter)
+    /// On the wire an experimenter message.
+    case bundleControl(BundleControl)
+    /// On the wire an experimenter message.
+    case bundleAdd(BundleAdd)
+    /// ONFT_FLOW_MONITOR_CANCEL with a monitor's number. On the wire an experimenter message.
+    case flowMonitorCancel(UInt32)
+    /// ONFT_FLOW_MONITOR_PAUSED: no flow updates for now. On the wire an experimenter message.
+    case flowMonitorPaused
+    /// ONFT_FLOW_MONITOR_RESUMED: all flow updates have been made up for. On the wire an experimenter message.
+    case flowMonitorResumed
     case featuresRequest
     case featuresReply(Features)
     case getConfigRequest
@@ -73,7 +83,8 @@ extension Message {
         case .error: .error
         case .echoRequest: .echoRequest
         case .echoReply: .echoReply
-        case .experimenter: .experimenter
+        case .experimenter, .bundleControl, .bundleAdd, .flowMonitorCancel, .flowMonitorPaused, .flowMonitorResumed:
+            .experimenter
         case .featuresRequest: .featuresRequest
         case .featuresReply: .featuresReply
         case .getConfigRequest: .getConfigRequest

@@ -41,6 +41,8 @@ extension Envelope {
         case .meterConfig(let list): parts = split(list, limit).map { .meterConfig($0) }
         case .tableFeatures(let list): parts = split(list, limit).map { .tableFeatures($0) }
         case .portDescription(let list): parts = split(list, limit).map { .portDescription($0) }
+        // The experimenter's own header is in each message.
+        case .flowMonitor(let list): parts = split(list, limit - 8).map { .flowMonitor($0) }
         case .description, .aggregate, .groupFeatures, .meterFeatures, .experimenter: parts = [reply]
         }
         return parts.enumerated().map { index, part in

@@ -18,6 +18,8 @@ package enum MultipartReply: Hashable, Sendable {
     case tableFeatures([TableFeatures])
     case portDescription([Port])
     case experimenter(Experimenter)
+    /// ONFMP_FLOW_MONITOR. On the wire an experimenter's reply.
+    case flowMonitor([FlowUpdate])
 }
 
 extension MultipartReply {
@@ -40,7 +42,13 @@ extension MultipartReply {
         case .meterFeatures: reply = try .meterFeatures(MeterFeatures(from: &reader))
         case .tableFeatures: reply = try .tableFeatures(reader.readElements())
         case .portDescription: reply = try .portDescription(reader.readElements())
-        case .experimenter: reply = try .experimenter(Experimenter(from: &reader))
+        case .experimenter:
+            let message = try Experimenter(from: &reader)
+            if var updates = message.bodyOfFlowMonitor {
+                reply = try .flowMonitor(updates.readElements())
+            } else {
+                reply = .experimenter(message)
+            }
         }
         return (reply, more)
     }
@@ -63,6 +71,10 @@ extension MultipartReply {
         case .tableFeatures(let list): writer.write(list)
         case .portDescription(let list): writer.write(list)
         case .experimenter(let experimenter): experimenter.write(to: &writer)
+        case .flowMonitor(let updates):
+            writer.write(ONF.experimenter)
+            writer.write(ONF.flowMonitor)
+            writer.write(updates)
         }
     }
 
@@ -83,7 +95,7 @@ extension MultipartReply {
         case .meterFeatures: .meterFeatures
         case .tableFeatures: .tableFeatures
         case .portDescription: .portDescription
-        case .experimenter: .experimenter
+        case .experimenter, .flowMonitor: .experimenter
         }
     }
 }

@@ -29,6 +29,8 @@ package enum MultipartRequest: Hashable, Sendable {
     case tableFeatures([TableFeatures])
     case portDescription
     case experimenter(Experimenter)
+    /// ONFMP_FLOW_MONITOR. On the wire an experimenter's request.
+    case flowMonitor([FlowMonitor])
 }
 
 extension MultipartRequest {
@@ -64,7 +66,13 @@ extension MultipartRequest {
         case .meterFeatures: request = .meterFeatures
         case .tableFeatures: request = try .tableFeatures(reader.readElements())
         case .portDescription: request = .portDescription
-        case .experimenter: request = try .experimenter(Experimenter(from: &reader))
+        case .experimenter:
+            let message = try Experimenter(from: &reader)
+            if var monitors = message.bodyOfFlowMonitor {
+                request = try .flowMonitor(monitors.readElements())
+            } else {
+                request = .experimenter(message)
+            }
         }
         return (request, more)
     }
@@ -91,6 +99,10 @@ extension MultipartRequest {
             writer.write(tables)
         case .experimenter(let experimenter):
             experimenter.write(to: &writer)
+        case .flowMonitor(let monitors):
+            writer.write(ONF.experimenter)
+            writer.write(ONF.flowMonitor)
+            writer.write(monitors)
         }
     }
 
@@ -111,7 +123,7 @@ extension MultipartRequest {
         case .meterFeatures: .meterFeatures
         case .tableFeatures: .tableFeatures
         case .portDescription: .portDescription
-        case .experimenter: .experimenter
+        case .experimenter, .flowMonitor: .experimenter
         }
     }
 }

@@ -1,7 +1,7 @@
 // Every error type and code of OpenFlow 1.3.5 §7.4.4 / A.4.4, by name: one closed enum of codes for each type.
 // OpenFlowError.swift makes errors of them.
 
-/// `ofp_error_type`. OFPET_EXPERIMENTER (0xffff) is not here: this switch never sends one.
+/// `ofp_error_type`. OFPET_EXPERIMENTER (0xffff) is not here: its codes are in ExperimenterErrorCodes.swift.
 enum ErrorType: UInt16, CaseIterable {
     /// OFPET_HELLO_FAILED: hello protocol failed.
     case helloFailed = 0

@@ -5,19 +5,26 @@
 package struct OpenFlowError: Error, Sendable {
     /// `ofp_error_type`.
     package var type: UInt16
-    /// The code; what it means depends on the type.
+    /// The code; what it means depends on the type. An experimenter's `exp_type` if there is one.
     package var code: UInt16
+    /// Whose error it is, if the type is OFPET_EXPERIMENTER (0xffff); nil otherwise.
+    package var experimenter: UInt32?
     /// Text for logs, such as "OXM ipv4_src: 3 bytes, 4 wanted". Two errors are equal whatever they say here.
     package var reason: String
 
-    package init(type: UInt16, code: UInt16, reason: String) {
+    package init(type: UInt16, code: UInt16, experimenter: UInt32? = nil, reason: String) {
         self.type = type
         self.code = code
+        self.experimenter = experimenter
         self.reason = reason
     }
 
     private init<Code: ErrorCode>(_ code: Code, _ reason: String) {
         self.init(type: Code.errorType.rawValue, code: code.rawValue, reason: reason)
+    }
+
+    private init<Code: ExperimenterErrorCode>(_ code: Code, _ reason: String) {
+        self.init(type: 0xffff, code: code.rawValue, experimenter: Code.experimenter, reason: reason)
     }
 
     /// OFPET_HELLO_FAILED: the hello protocol failed.
@@ -62,20 +69,33 @@ package struct OpenFlowError: Error, Sendable {
     package static func tableFeaturesFailed(_ code: TableFeaturesFailedCode, _ reason: String = "") -> Self {
         Self(code, reason)
     }
+    /// An error of flow monitors, an experimenter's (ONF extension 187).
+    package static func flowMonitorFailed(_ code: FlowMonitorFailedCode, _ reason: String = "") -> Self {
+        Self(code, reason)
+    }
+    /// An error of bundles, an experimenter's (ONF extension 230).
+    package static func bundleFailed(_ code: BundleFailedCode, _ reason: String = "") -> Self { Self(code, reason) }
 }
 
 extension OpenFlowError: Hashable {
-    package static func == (left: Self, right: Self) -> Bool { left.type == right.type && left.code == right.code }
+    package static func == (left: Self, right: Self) -> Bool {
+        left.type == right.type && left.code == right.code && left.experimenter == right.experimenter
+    }
 
     package func hash(into hasher: inout Hasher) {
         hasher.combine(type)
         hasher.combine(code)
+        hasher.combine(experimenter)
     }
 }
 
 extension OpenFlowError: CustomStringConvertible {
     /// The specification's names of type and code, such as `OFPET_BAD_MATCH/OFPBMC_BAD_PREREQ`.
     package var name: String {
+        if let experimenter {
+            let own = experimenterErrorName(experimenter, code)
+            return "OFPET_EXPERIMENTER/\(own ?? "\(Text.hex(experimenter))/\(code)")"
+        }
         guard let errorType = ErrorType(rawValue: type) else { return "\(type)/\(code)" }
         return "\(errorType.specificationName)/\(errorType.specificationName(ofCode: code) ?? String(code))"
     }

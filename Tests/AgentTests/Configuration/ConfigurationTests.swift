@@ -66,6 +66,11 @@ struct ConfigurationTests {
               max_backoff: 2min
               packet_in_rate: 0
               flow_limit: 10
+              packet_in_burst: 11
+              table_flow_limit: 9
+              auxiliary_connections: 2
+              bundle_limit: 7
+              bundle_timeout: 20s
               max_connections: 3
               max_message: 2048
             workers:
@@ -97,6 +102,11 @@ struct ConfigurationTests {
         expected.openflow.maxBackoff = .minutes(2)
         expected.openflow.packetInRate = nil
         expected.openflow.flowLimit = 10
+        expected.openflow.packetInBurst = 11
+        expected.openflow.tableFlowLimit = 9
+        expected.openflow.auxiliaryConnections = 2
+        expected.openflow.bundleLimit = 7
+        expected.openflow.bundleTimeout = .seconds(20)
         expected.openflow.maxConnections = 3
         expected.openflow.maxMessage = 2048
         expected.workers.idle = .busy

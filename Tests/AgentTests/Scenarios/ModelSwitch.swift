@@ -89,7 +89,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
 
     // MARK: Datapath
 
-    func apply(_ changes: [FlowChange]) throws(OpenFlowError) {}
+    func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {}
     func whenApplied(_ body: @escaping () -> Void) { body() }
     func counters(of flow: FlowEntry) -> FlowCounters {
         flowCounters[ObjectIdentifier(flow)]?.counters ?? FlowCounters()

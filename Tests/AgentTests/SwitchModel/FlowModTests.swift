@@ -99,6 +99,48 @@ struct FlowModTests {
         #expect(refusal(7, [], table: 1) == nil)
     }
 
+    /// Against looking at every pair, with entries that come and go in between.
+    @Test func overlapIsFoundAmongAnyShapes() throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        print("overlap test: seed \(seed)")
+        var random = SwitchModelFixture.Generator(state: seed)
+        for _ in 0..<1_000 {
+            var match: [MatchField] = Bool.random(using: &random) ? .ipv4 : []
+            if !match.isEmpty, Bool.random(using: &random) {
+                let masks: [UInt32] = [0xffff_ffff, 0xffff_fffe, 0xffff_fffc, 3]
+                let mask = masks.randomElement(using: &random) ?? 0
+                match.append(
+                    MatchField(.ipv4Dst, UInt128(UInt32.random(in: 0..<8, using: &random) & mask), mask: UInt128(mask))
+                )
+            }
+            if Bool.random(using: &random) {
+                match.append(MatchField(.inPort, UInt128.random(in: 1..<4, using: &random)))
+            }
+            let priority = UInt16.random(in: 1...2, using: &random)
+            let overlaps = fixture.model.tables[0].entries.contains {
+                $0.priority == priority && $0.normalizedMatch.overlaps(Match(match).normalized)
+            }
+            if Int.random(in: 0..<3, using: &random) == 0 {
+                let mod = FlowMod(command: .delete, match: Match(match))
+                try fixture.model.execute(mod)
+            } else {
+                let refusal = fixture.refusal(
+                    of: FlowMod(priority: priority, flags: .checkOverlap, match: Match(match))
+                )
+                #expect((refusal == .flowModFailed(.overlap)) == overlaps, "\(match) at \(priority), seed \(seed)")
+            }
+        }
+    }
+
+    @Test func aHundredThousandEntriesThatMayNotOverlap() throws {
+        // Looking at all of them for each would take minutes.
+        try fixture.add(7, .ipv6)
+        for address in 0..<100_000 as Range<UInt32> {
+            try fixture.model.execute(FlowMod(priority: 7, flags: .checkOverlap, match: Match(.ipv4Dst(address))))
+        }
+        #expect(fixture.refusal(of: FlowMod(priority: 7, flags: .checkOverlap, match: Match(.ipv4Dst(5)))) != nil)
+    }
+
     @Test func modifyChangesInstructionsAndNothingElse() throws {
         let specific = try fixture.add(7, .tcp, .output(1), cookie: 1, idle: 30, hard: 60, flags: .sendFlowRemoved)
         let general = try fixture.add(9, .ipv4, .output(1), cookie: 2)

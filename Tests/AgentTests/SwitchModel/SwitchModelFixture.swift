@@ -23,7 +23,7 @@ final class RecordingDatapath: Datapath {
     var holdsBack = false
     private var waiting: [() -> Void] = []
 
-    func apply(_ changes: [FlowChange]) throws(OpenFlowError) {
+    func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {
         if let refusal {
             self.refusal = nil
             throw refusal
