@@ -9,6 +9,8 @@ final class ControllerSession {
     let endpoint: String
     /// The other side's address.
     let peer: String
+    /// Whom the other side's certificate belongs to; nil: no TLS is spoken.
+    let certificate: String?
     private let channel: Channel
     /// Which controller may change the switch; EQUAL until it asks for something else (OpenFlow 1.3.5 §6.3.4).
     var role = ControllerRole.equal
@@ -29,10 +31,11 @@ final class ControllerSession {
     /// Limits packet-ins; nil: no limit.
     private var packetInLimit: TokenBucket?
 
-    init(endpoint: String, peer: String, channel: Channel, packetInRate: Int?) {
+    init(endpoint: String, peer: String, certificate: String? = nil, channel: Channel, packetInRate: Int?) {
         packetInLimit = packetInRate.map { TokenBucket(rate: $0) }
         self.endpoint = endpoint
         self.peer = peer
+        self.certificate = certificate
         self.channel = channel
     }
 

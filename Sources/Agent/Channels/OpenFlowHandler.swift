@@ -11,6 +11,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
 
     private let endpoint: String
     private let peer: String
+    private let certificate: String?
     private let requests: SwitchRequests
     private let packetInRate: Int?
     private let log: Logger
@@ -25,6 +26,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
     init(
         endpoint: String,
         peer: String,
+        certificate: String? = nil,
         requests: SwitchRequests,
         inactivityProbe: TimeAmount,
         packetInRate: Int?,
@@ -33,6 +35,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
     ) {
         self.endpoint = endpoint
         self.peer = peer
+        self.certificate = certificate
         self.requests = requests
         self.packetInRate = packetInRate
         self.log = log
@@ -98,6 +101,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
         let session = ControllerSession(
             endpoint: endpoint,
             peer: peer,
+            certificate: certificate,
             channel: context.channel,
             packetInRate: packetInRate
         )
