@@ -13,7 +13,7 @@ package final class Compiler {
     private let seed: UInt32
 
     /// Flow entries by how deep their match or their actions need a packet parsed.
-    private var depthUsers = [Int](repeating: 0, count: 3)
+    private var depthUsers = [Int](repeating: 0, count: ParseDepth.allCases.count)
     private var depth = ParseDepth.port
     /// OFPC_FRAG_DROP: fragments can only be told by their IP header.
     var dropsFragments = false {
@@ -232,8 +232,10 @@ package final class Compiler {
     private func countDepth(_ depth: ParseDepth, _ change: Int) { depthUsers[Int(depth.rawValue)] += change }
 
     private var neededDepth: ParseDepth {
-        if dropsFragments || depthUsers[2] > 0 { return .full }
-        return depthUsers[1] > 0 ? .ethernet : .port
+        for depth in [ParseDepth.full, .transport, .ethernet] where depthUsers[Int(depth.rawValue)] > 0 {
+            return dropsFragments ? max(depth, .transport) : depth
+        }
+        return dropsFragments ? .transport : .port
     }
 
     private func setDepth(_ new: ParseDepth) {

@@ -59,6 +59,7 @@ extension FlowKey {
             case FlowKey.Word.port:
                 if UInt64(bigEndian: words[word]) & 0xffff_ffff != 0 { depth = max(depth, .ethernet) }
             case FlowKey.Word.ethDst, FlowKey.Word.ethSrc: depth = max(depth, .ethernet)
+            case FlowKey.Word.ipv4, FlowKey.Word.l4: depth = max(depth, .transport)
             default: depth = .full
             }
         }

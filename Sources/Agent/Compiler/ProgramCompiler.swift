@@ -179,7 +179,7 @@ final class ProgramStore {
             memory: block,
             size: size,
             users: 1,
-            depth: changesHeaders ? .full : .port,
+            depth: changesHeaders ? .transport : .port,
             namesPort: namesPort
         )
     }

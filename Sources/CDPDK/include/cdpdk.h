@@ -86,14 +86,14 @@ static inline uint64_t cdpdk_tsc(void) { return rte_rdtsc(); }
 static inline void cdpdk_pause(void) { rte_pause(); }
 static inline void cdpdk_prefetch(const void *_Nonnull p) { rte_prefetch0(p); }
 static inline uint32_t cdpdk_crc32c(uint32_t seed, uint64_t word) { return (uint32_t)_mm_crc32_u64(seed, word); }
-/// Which of a bucket's eight slots have `tag` in their upper 16 bits, a bit for each.
-static inline uint32_t cdpdk_match_tags(const uint64_t *_Nonnull bucket, uint64_t tag)
+/// Which of a bucket's eight slots have `tag` in their upper 16 bits: the highest two bits of the slot's byte are set.
+static inline uint64_t cdpdk_match_tags(const uint64_t *_Nonnull bucket, uint16_t tag)
 {
-	__m256i wanted = _mm256_set1_epi64x((long long)tag);
-	__m256i low = _mm256_srli_epi64(_mm256_loadu_si256((const __m256i *)bucket), 48);
-	__m256i high = _mm256_srli_epi64(_mm256_loadu_si256((const __m256i *)(bucket + 4)), 48);
-	return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(low, wanted))) |
-	       (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(high, wanted))) << 4;
+	__m256i wanted = _mm256_set1_epi16((short)tag);
+	__m256i low = _mm256_cmpeq_epi16(_mm256_loadu_si256((const __m256i *)bucket), wanted);
+	__m256i high = _mm256_cmpeq_epi16(_mm256_loadu_si256((const __m256i *)(bucket + 4)), wanted);
+	uint64_t bytes = (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+	return bytes & 0xc0c0c0c0c0c0c0c0;
 }
 /// True if this processor has what the code was compiled for (x86-64-v3).
 bool cdpdk_processor_suffices(void);

@@ -41,7 +41,10 @@ extension Worker {
                 (key[FlowKey.Word.metadata] & ~header.metadataMask) | (header.metadataValue & header.metadataMask)
         }
         guard last else {
-            if header.flags.contains(.changesHeaders) { burst.edit(packet).reparse() }
+            if header.flags.contains(.changesHeaders) {
+                burst.edit(packet).reparse()
+                burst.lengths[packet] = cdpdk_mbuf_packet_length(burst.mbufs[packet].unsafelyUnwrapped)
+            }
             burst.nextTable[packet] = header.gotoTable
             return
         }
@@ -206,6 +209,7 @@ extension Worker {
         guard let mbuf = hand(packet, takes, ingress) else { return false }
         let place = takes ? packet : packet &+ 1
         burst.mbufs[place] = mbuf
+        burst.lengths[place] = cdpdk_mbuf_packet_length(mbuf)
         let key = burst.keyWords(place)
         for word in 0..<FlowKey.wordCount { key[word] = 0 }
         key[FlowKey.Word.port] = ingress.keyWord

@@ -26,25 +26,19 @@ extension Worker {
         let mbufs = burst.mbufs
         let keys = burst.keys
         let layouts = burst.layouts
+        let port = ingress.keyWord
+        let plain = depth == .transport
         for i in 0..<count {
             let mbuf = mbufs[i].unsafelyUnwrapped
+            let data = cdpdk_mbuf_data(mbuf)
+            let length = Int(cdpdk_mbuf_data_length(mbuf))
             let key = UnsafeMutableRawPointer(keys + i).assumingMemoryBound(to: UInt64.self)
-            key[FlowKey.Word.port] = ingress.keyWord
             key[FlowKey.Word.metadata] = 0
-            Parser.parse(
-                cdpdk_mbuf_data(mbuf),
-                length: Int(cdpdk_mbuf_data_length(mbuf)),
-                depth: depth,
-                into: key,
-                layouts + i
-            )
+            if plain && Parser.parsePlain(data, length: length, port: port, key, layouts + i) { continue }
+            key[FlowKey.Word.port] = port
+            Parser.parse(data, length: length, depth: depth, into: key, layouts + i)
         }
-        for i in 0..<count {
-            burst.copies[i] = 0
-            burst.setCount[i] = 0
-            burst.list[i] = UInt8(truncatingIfNeeded: i)
-            burst.nextTable[i] = ActionProgram.noTable
-        }
+        burst.begin()
     }
 
     /// Visits the tables, beginning with `first` for the `listed` packets of `burst.list`.
@@ -78,33 +72,78 @@ extension Worker {
             scratch: scratch,
             found: burst.found
         )
-        var matches = 0
-        var run = OutputRun()
-        for i in 0..<listed {
+        slot.pointee.lookups &+= UInt64(listed)
+        slot.pointee.matches &+= UInt64(count(listed))
+        var i = 0
+        while i < listed {
             let packet = Int(burst.list[i])
-            let mbuf = burst.mbufs[packet].unsafelyUnwrapped
             guard let record = burst.found[i] else {
-                drop(mbuf, .tableMiss, at: ingress.slot)
+                drop(burst.mbufs[packet].unsafelyUnwrapped, .tableMiss, at: ingress.slot)
+                i &+= 1
                 continue
-            }
-            matches &+= 1
-            if counts {
-                record.pointee.packets &+= 1
-                record.pointee.bytes &+= UInt64(cdpdk_mbuf_packet_length(mbuf))
-                record.pointee.lastUsed = state.pointee.now
-                record.pointee.hit = 1
             }
             let program = record.pointee.program
             if program.pointee.flags.contains(.onlyOutput) && burst.setCount[packet] == 0 {
-                extend(&run, mbuf, to: Int(program.pointee.outputSlot), ingress: ingress)
+                i = output(from: i, listed, by: program, ingress: ingress)
             } else {
-                end(&run)
                 execute(program, packet: packet, table: table, record: record, ingress: ingress)
+                i &+= 1
             }
         }
-        end(&run)
-        slot.pointee.lookups &+= UInt64(listed)
-        slot.pointee.matches &+= UInt64(matches)
+    }
+
+    /// Counts the listed packets for the entries that were found; returns how many have one. A loop of its own: all it
+    /// needs fits into registers.
+    @inline(never)
+    private borrowing func count(_ listed: Int) -> Int {
+        let found = burst.found
+        let list = burst.list
+        let lengths = burst.lengths
+        let now = state.pointee.now
+        var matches = 0
+        for i in 0..<listed {
+            guard let record = found[i] else { continue }
+            matches &+= 1
+            guard counts else { continue }
+            record.pointee.packets &+= 1
+            record.pointee.bytes &+= UInt64(lengths[Int(list[i])])
+            record.pointee.lastUsed = now
+            record.pointee.hit = 1
+        }
+        return matches
+    }
+
+    /// Outputs the packet at `first` and those behind it in the list that the same program outputs; returns the place of
+    /// the first other one.
+    @inline(never)
+    private borrowing func output(
+        from first: Int,
+        _ listed: Int,
+        by program: UnsafePointer<ActionProgram>,
+        ingress: Ingress
+    ) -> Int {
+        let slot = Int(program.pointee.outputSlot)
+        let mbufs = burst.mbufs
+        let list = burst.list
+        let found = burst.found
+        let setCount = burst.setCount
+        let port = ports + slot
+        let gathered = port.pointee.gathered
+        // The first goes the long way, which sees to it that the port is flushed and that nothing returns to the ingress port.
+        output(mbufs[Int(list[first])].unsafelyUnwrapped, to: slot, ingress: ingress)
+        var i = first &+ 1
+        guard slot != ingress.slot else { return i }
+        var count = port.pointee.count
+        // The last place is left to `gather`, which sends then.
+        while i < listed, count < PortSlot.capacity - 1, let record = found[i], record.pointee.program == program {
+            let packet = Int(list[i])
+            guard setCount[packet] == 0 else { break }
+            gathered[count] = mbufs[packet]
+            count &+= 1
+            i &+= 1
+        }
+        port.pointee.count = count
+        return i
     }
 
     /// Where the tables look at nothing but the ingress port, all packets of a burst share their way: it is looked up once.
@@ -124,21 +163,16 @@ extension Worker {
         let program = record.pointee.program
         let onlyOutput = program.pointee.flags.contains(.onlyOutput)
         var bytes: UInt64 = 0
-        var run = OutputRun()
-        for i in 0..<count {
-            let mbuf = burst.mbufs[i].unsafelyUnwrapped
-            bytes &+= UInt64(cdpdk_mbuf_packet_length(mbuf))
-            if onlyOutput {
-                extend(&run, mbuf, to: Int(program.pointee.outputSlot), ingress: ingress)
-                continue
+        for i in 0..<count { bytes &+= UInt64(burst.lengths[i]) }
+        if onlyOutput {
+            outputBurst(count, to: Int(program.pointee.outputSlot), ingress: ingress)
+        } else {
+            burst.begin()
+            for i in 0..<count {
+                if i > 0 { (burst.keys + i).update(from: burst.keys, count: 1) }
+                execute(program, packet: i, table: 0, record: record, ingress: ingress)
             }
-            if i > 0 { (burst.keys + i).update(from: burst.keys, count: 1) }
-            burst.copies[i] = 0
-            burst.setCount[i] = 0
-            burst.nextTable[i] = ActionProgram.noTable
-            execute(program, packet: i, table: 0, record: record, ingress: ingress)
         }
-        end(&run)
         if counts {
             record.pointee.packets &+= UInt64(count)
             record.pointee.bytes &+= bytes

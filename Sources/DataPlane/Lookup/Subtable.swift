@@ -78,20 +78,12 @@ package struct Subtable {
         _ scratch: LookupScratch,
         _ found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {
-        let words = words(table)
-        let masks = masks(table)
+        let mask = KeyMask(table, wordCount: wordCount)
         let buckets = table.pointee.buckets
         let bucketMask = table.pointee.bucketMask
         let seed = table.pointee.seed
         for i in 0..<count {
-            let key = Lookup.words(keys, list[i])
-            var hash = seed
-            var w = 0
-            while w < wordCount {
-                hash = mix(hash, key[Int(words[w])] & masks[w])
-                w &+= 1
-            }
-            hash = finish(hash)
+            let hash = mask.hash(Lookup.words(keys, list[i]), seed: seed)
             scratch.hashes[i] = hash
             prefetch(buckets + Int(truncatingIfNeeded: UInt64(hash) & bucketMask) &* slotsPerBucket)
         }
@@ -106,7 +98,7 @@ package struct Subtable {
             let hash = scratch.hashes[i]
             let key = Lookup.words(keys, list[i])
             var record = scratch.candidates[i]
-            if record == nil || !equal(record!, key, words: words, masks: masks, count: wordCount) {
+            if record == nil || !mask.equal(record!, key) {
                 let bucket = Int(truncatingIfNeeded: UInt64(hash) & bucketMask)
                 // Without a candidate and with an empty slot there is nothing more to find.
                 if record == nil && buckets[bucket &* slotsPerBucket &+ slotsPerBucket &- 1] == 0 { continue }
@@ -118,26 +110,12 @@ package struct Subtable {
         }
     }
 
-    // The arrays are reached by their offsets: through the struct's own type the compiler asks the runtime for its metadata.
-
-    /// The indexes of the key words that the mask covers.
-    @inline(__always)
-    private static func words(_ table: UnsafePointer<Subtable>) -> UnsafePointer<UInt8> {
-        (UnsafeRawPointer(table) + 32).assumingMemoryBound(to: UInt8.self)
-    }
-
-    /// The mask of each of those words.
-    @inline(__always)
-    private static func masks(_ table: UnsafePointer<Subtable>) -> UnsafePointer<UInt64> {
-        (UnsafeRawPointer(table) + 48).assumingMemoryBound(to: UInt64.self)
-    }
-
     /// The first slot of a bucket that has the tag.
     @inline(__always)
     private static func firstCandidate(_ bucket: UnsafeMutablePointer<UInt64>, tag: UInt64) -> FlowRecordPointer? {
         let matches = matchTags(bucket, tag)
         guard matches != 0 else { return nil }
-        return FlowRecordPointer(bitPattern: UInt(bucket[matches.trailingZeroBitCount] & 0xffff_ffff_ffff))
+        return FlowRecordPointer(bitPattern: UInt(bucket[matches.trailingZeroBitCount >> 3] & 0xffff_ffff_ffff))
     }
 
     /// The complete search: all slots with the tag, and further buckets as long as they have no empty slot.
@@ -147,7 +125,7 @@ package struct Subtable {
         _ key: UnsafePointer<UInt64>,
         hash: UInt32
     ) -> FlowRecordPointer? {
-        let count = Int(table.pointee.wordCount)
+        let mask = KeyMask(table, wordCount: Int(table.pointee.wordCount))
         let tag = tag(hash)
         var bucket = UInt64(hash) & table.pointee.bucketMask
         var remaining = table.pointee.bucketMask
@@ -158,7 +136,7 @@ package struct Subtable {
                 let slot = slots[i]
                 if slot == 0 { hasEmpty = true }
                 if slot >> 48 == tag, let record = FlowRecordPointer(bitPattern: UInt(slot & 0xffff_ffff_ffff)),
-                    equal(record, key, words: words(table), masks: masks(table), count: count)
+                    mask.equal(record, key)
                 {
                     return record
                 }
@@ -170,33 +148,65 @@ package struct Subtable {
     }
 
     @inline(__always)
-    private static func equal(
-        _ record: FlowRecordPointer,
-        _ key: UnsafePointer<UInt64>,
-        words: UnsafePointer<UInt8>,
-        masks: UnsafePointer<UInt64>,
-        count: Int
-    ) -> Bool {
-        let expected = FlowRecord.key(record)
-        var difference: UInt64 = 0
-        var w = 0
-        while w < count {
-            difference |= (key[Int(words[w])] & masks[w]) ^ expected[w]
-            w &+= 1
-        }
-        return difference == 0
-    }
-
-    @inline(__always)
-    private static func mix(_ hash: UInt32, _ word: UInt64) -> UInt32 { crc32c(hash, word) }
+    fileprivate static func mix(_ hash: UInt32, _ word: UInt64) -> UInt32 { crc32c(hash, word) }
 
     /// CRC-32C is linear; the multiplication spreads its bits so that bucket and tag differ independently.
     @inline(__always)
-    private static func finish(_ hash: UInt32) -> UInt32 {
+    fileprivate static func finish(_ hash: UInt32) -> UInt32 {
         let product = UInt64(hash) &* 0x9e37_79b9_7f4a_7c15
         return UInt32(truncatingIfNeeded: product >> 32)
     }
 
     @inline(__always)
     private static func tag(_ hash: UInt32) -> UInt64 { UInt64(hash >> 16) | 0x8000 }
+}
+
+/// The mask of a subtable as its loops use it. The first three words and where they stand are kept in registers: loaded
+/// from the table they would be loaded again for each packet, because the loops store to memory.
+private struct KeyMask {
+    private let wordCount: Int
+    private let (word0, word1, word2): (Int, Int, Int)
+    private let (mask0, mask1, mask2): (UInt64, UInt64, UInt64)
+    /// The indexes of all key words that the mask covers, and their masks.
+    private let words: UnsafePointer<UInt8>
+    private let masks: UnsafePointer<UInt64>
+
+    @inline(__always)
+    init(_ table: UnsafePointer<Subtable>, wordCount: Int) {
+        self.wordCount = wordCount
+        // Reached by their offsets: through the struct's own type the compiler asks the runtime for its metadata.
+        words = (UnsafeRawPointer(table) + 32).assumingMemoryBound(to: UInt8.self)
+        masks = (UnsafeRawPointer(table) + 48).assumingMemoryBound(to: UInt64.self)
+        (word0, word1, word2) = (Int(words[0]), Int(words[1]), Int(words[2]))
+        (mask0, mask1, mask2) = (masks[0], masks[1], masks[2])
+    }
+
+    @inline(__always)
+    func hash(_ key: UnsafePointer<UInt64>, seed: UInt32) -> UInt32 {
+        var hash = seed
+        if wordCount > 0 { hash = Subtable.mix(hash, key[word0] & mask0) }
+        if wordCount > 1 { hash = Subtable.mix(hash, key[word1] & mask1) }
+        if wordCount > 2 { hash = Subtable.mix(hash, key[word2] & mask2) }
+        var w = 3
+        while w < wordCount {
+            hash = Subtable.mix(hash, key[Int(words[w])] & masks[w])
+            w &+= 1
+        }
+        return Subtable.finish(hash)
+    }
+
+    @inline(__always)
+    func equal(_ record: FlowRecordPointer, _ key: UnsafePointer<UInt64>) -> Bool {
+        let expected = FlowRecord.key(record)
+        var difference: UInt64 = 0
+        if wordCount > 0 { difference = (key[word0] & mask0) ^ expected[0] }
+        if wordCount > 1 { difference |= (key[word1] & mask1) ^ expected[1] }
+        if wordCount > 2 { difference |= (key[word2] & mask2) ^ expected[2] }
+        var w = 3
+        while w < wordCount {
+            difference |= (key[Int(words[w])] & masks[w]) ^ expected[w]
+            w &+= 1
+        }
+        return difference == 0
+    }
 }

@@ -7,9 +7,9 @@ import CDPDK
 
 @inline(__always) func crc32c(_ seed: UInt32, _ word: UInt64) -> UInt32 { cdpdk_crc32c(seed, word) }
 
-/// Which of eight words have `tag` in their upper 16 bits.
-@inline(__always) func matchTags(_ words: UnsafePointer<UInt64>, _ tag: UInt64) -> UInt32 {
-    cdpdk_match_tags(words, tag)
+/// Which of eight words have `tag` in their upper 16 bits: the byte of that number in the result is not 0.
+@inline(__always) func matchTags(_ words: UnsafePointer<UInt64>, _ tag: UInt64) -> UInt64 {
+    cdpdk_match_tags(words, UInt16(truncatingIfNeeded: tag))
 }
 
 /// Reads a word that another thread publishes; what it wrote before is visible after.

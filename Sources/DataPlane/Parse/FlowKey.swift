@@ -79,13 +79,15 @@ extension FlowKey {
 }
 
 /// How far into a packet the compiled tables look; each level includes the ones before.
-package enum ParseDepth: UInt64, Comparable, Sendable {
+package enum ParseDepth: UInt64, CaseIterable, Comparable, Sendable {
     /// Only the ingress port and the metadata: one key serves a whole burst.
     case port = 0
     /// Ethernet addresses, VLAN tag and Ethernet type.
     case ethernet = 1
-    /// Everything: ARP, IPv4, IPv6 and the transport headers.
-    case full = 2
+    /// What most rules look at: IPv4 addresses, the protocol, the transport header, the fields that fit into their words.
+    case transport = 2
+    /// Everything: the addresses of IPv6, the hardware addresses of ARP.
+    case full = 3
 
     package static func < (a: ParseDepth, b: ParseDepth) -> Bool { a.rawValue < b.rawValue }
 }

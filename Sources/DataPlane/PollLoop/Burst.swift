@@ -2,6 +2,8 @@
 
 package struct Burst {
     package let mbufs: UnsafeMutablePointer<OpaquePointer?>
+    /// Bytes of each, so that counting them does not touch the packets' buffers again.
+    let lengths: UnsafeMutablePointer<UInt32>
     package let keys: UnsafeMutablePointer<FlowKey>
     let layouts: UnsafeMutablePointer<PacketLayout>
     /// The table where the packet goes on; `ActionProgram.noTable` where its way has ended.
@@ -19,6 +21,7 @@ package struct Burst {
 
     init() {
         mbufs = zeroed(burstSize)
+        lengths = zeroed(burstSize)
         keys = zeroed(burstSize)
         layouts = zeroed(burstSize)
         nextTable = zeroed(burstSize)
@@ -27,6 +30,53 @@ package struct Burst {
         set = zeroed(burstSize * Worker.tableCount)
         list = zeroed(burstSize)
         found = zeroed(burstSize)
+    }
+
+    /// Makes all places ready for the first table.
+    @inline(__always)
+    func begin() {
+        // Whole vectors, whatever the burst's size: four stores instead of a loop.
+        let identity = SIMD32<UInt8>(
+            0,
+            1,
+            2,
+            3,
+            4,
+            5,
+            6,
+            7,
+            8,
+            9,
+            10,
+            11,
+            12,
+            13,
+            14,
+            15,
+            16,
+            17,
+            18,
+            19,
+            20,
+            21,
+            22,
+            23,
+            24,
+            25,
+            26,
+            27,
+            28,
+            29,
+            30,
+            31
+        )
+        UnsafeMutableRawPointer(list).storeBytes(of: identity, as: SIMD32<UInt8>.self)
+        UnsafeMutableRawPointer(nextTable).storeBytes(
+            of: SIMD32(repeating: ActionProgram.noTable),
+            as: SIMD32<UInt8>.self
+        )
+        UnsafeMutableRawPointer(setCount).storeBytes(of: SIMD32(repeating: 0), as: SIMD32<UInt8>.self)
+        UnsafeMutableRawPointer(copies).storeBytes(of: SIMD32(repeating: 0), as: SIMD32<UInt16>.self)
     }
 
     @inline(__always)

@@ -43,6 +43,7 @@ extension Worker {
         state.pointee.now = Clock.ticks(Clock.cycles)
         let ingress = ingress(slot: slot)
         burst.mbufs[0] = mbuf
+        burst.lengths[0] = cdpdk_mbuf_packet_length(mbuf)
         let key = burst.keyWords(0)
         for word in 0..<FlowKey.wordCount { key[word] = 0 }
         key[FlowKey.Word.port] = ingress.keyWord

@@ -43,23 +43,24 @@ extension Worker {
     }
 
     /// Counts what was received; sorts out what is no Ethernet frame; puts back VLAN tags that a driver took out.
-    @inline(__always)
+    @inline(never)
     private borrowing func admit(_ received: Int, ingress: Ingress) -> Int {
+        let mbufs = burst.mbufs
+        let lengths = burst.lengths
         var bytes: UInt64 = 0
         var admitted = 0
         for i in 0..<received {
-            let mbuf = burst.mbufs[i].unsafelyUnwrapped
+            let mbuf = mbufs[i].unsafelyUnwrapped
+            cdpdk_prefetch(cdpdk_mbuf_data(mbuf))
             let hasRoom = !cdpdk_mbuf_vlan_stripped(mbuf) || restoreTag(mbuf)
-            bytes &+= UInt64(cdpdk_mbuf_packet_length(mbuf))
-            if cdpdk_mbuf_data_length(mbuf) < 14 {
-                drop(mbuf, .runt, at: ingress.slot)
+            let length = cdpdk_mbuf_packet_length(mbuf)
+            bytes &+= UInt64(length)
+            if cdpdk_mbuf_data_length(mbuf) < 14 || !hasRoom {
+                drop(mbuf, hasRoom ? .runt : .noBuffer, at: ingress.slot)
                 continue
             }
-            guard hasRoom else {
-                drop(mbuf, .noBuffer, at: ingress.slot)
-                continue
-            }
-            burst.mbufs[admitted] = mbuf
+            mbufs[admitted] = mbuf
+            lengths[admitted] = length
             admitted &+= 1
         }
         ports[ingress.slot].counters.receivedPackets &+= UInt64(received)

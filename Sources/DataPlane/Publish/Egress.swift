@@ -3,13 +3,6 @@
 
 import CDPDK
 
-/// Packets in a row for the same port, whose count is kept in registers.
-struct OutputRun {
-    var slot = -1
-    var count = 0
-    var gathered: UnsafeMutablePointer<OpaquePointer?>?
-}
-
 /// A packet on its way to the worker that owns a device's transmit queue.
 package struct Handover: BitwiseCopyable {
     var mbuf: OpaquePointer
@@ -42,27 +35,26 @@ extension Worker {
         if count &+ 1 == PortSlot.capacity { send(slot) }
     }
 
-    /// Outputs to a port; packets in a row for the same port cost a store each.
-    @inline(__always)
-    borrowing func extend(_ run: inout OutputRun, _ mbuf: OpaquePointer, to slot: Int, ingress: Ingress) {
-        // The last place is filled by `gather`, which sends then.
-        if slot == run.slot && run.count < PortSlot.capacity - 1 {
-            run.gathered.unsafelyUnwrapped[run.count] = mbuf
-            run.count &+= 1
-            return
+    /// Outputs the first `count` packets of the burst to one port.
+    @inline(never)
+    borrowing func outputBurst(_ count: Int, to slot: Int, ingress: Ingress) {
+        let port = ports + slot
+        let mbufs = burst.mbufs
+        var i = 0
+        while i < count {
+            // The long way sees to it that the port is flushed, that it has room, and that nothing returns to the ingress port.
+            output(mbufs[i].unsafelyUnwrapped, to: slot, ingress: ingress)
+            i &+= 1
+            guard slot != ingress.slot else { continue }
+            let gathered = port.pointee.gathered
+            var used = port.pointee.count
+            while i < count, used < PortSlot.capacity - 1 {
+                gathered[used] = mbufs[i]
+                used &+= 1
+                i &+= 1
+            }
+            port.pointee.count = used
         }
-        end(&run)
-        output(mbuf, to: slot, ingress: ingress)
-        guard slot != ingress.slot else { return }
-        run = OutputRun(slot: slot, count: ports[slot].count, gathered: ports[slot].gathered)
-    }
-
-    /// Ends a run: before anything else is output, and at the end of the table.
-    @inline(__always)
-    borrowing func end(_ run: inout OutputRun) {
-        guard run.slot >= 0 else { return }
-        ports[run.slot].count = run.count
-        run.slot = -1
     }
 
     /// Sends all that was gathered, and frees what was dropped.
@@ -78,7 +70,7 @@ extension Worker {
     }
 
     /// Hands a port's gathered packets to its destination. The slot stays in the list of dirty ones.
-    @inline(__always)
+    @inline(never)
     private borrowing func send(_ slot: Int) {
         let port = ports + slot
         let count = port.pointee.count
