@@ -45,12 +45,19 @@ let package = Package(
                 "rte_bus_pci",
             ].map { .linkedLibrary($0) }
         ),
+        // The system's OpenSSL 3, with the distribution's security updates.
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "TLS",
+            dependencies: ["COpenSSL", nio("NIOCore")],
+            swiftSettings: swift6 + [.strictMemorySafety()]
+        ),
         .target(name: "OpenFlow", dependencies: [nio("NIOCore")], swiftSettings: swift6 + [.strictMemorySafety()]),
         .target(name: "DataPlane", dependencies: ["CDPDK"], swiftSettings: dpdk),
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "CDPDK", "OpenFlow", "DataPlane", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                "CDPDK", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
                 nio("NIOFoundationCompat"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), "Yams",
@@ -62,10 +69,15 @@ let package = Package(
             dependencies: ["OpenFlow", nio("NIOCore"), nio("NIOEmbedded")],
             swiftSettings: swift6
         ),
+        .testTarget(
+            name: "TLSTests",
+            dependencies: ["TLS", nio("NIOCore"), nio("NIOEmbedded")],
+            swiftSettings: swift6
+        ),
         .testTarget(name: "DataPlaneTests", dependencies: ["DataPlane"], swiftSettings: dpdk),
         .testTarget(
             name: "AgentTests",
-            dependencies: ["Agent", "CDPDK", "OpenFlow", "DataPlane", nio("NIOCore"), nio("NIOPosix"), "Yams"],
+            dependencies: ["Agent", "CDPDK", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"), "Yams"],
             swiftSettings: dpdk
         ),
         .testTarget(name: "LiveTests", dependencies: ["OpenFlow", nio("NIOCore")], swiftSettings: swift6),

@@ -127,6 +127,7 @@ final class Agent {
                 atPath: configuration.runDirectory,
                 withIntermediateDirectories: true
             )
+            _ = try endpoints.use(configuration.openflow)
             for port in configuration.ports { try addPort(port) }
             try datapath.portsChanged(entries: model.entries)
         } catch {
@@ -216,10 +217,13 @@ final class Agent {
     /// Puts another configuration in force by what differs. A refused one changes nothing.
     func reload(_ new: Configuration) -> EventLoopFuture<ConfigurationChange> {
         let change: ConfigurationChange
-        do { change = try configuration.change(to: new) } catch { return loop.makeFailedFuture(error) }
+        do {
+            var difference = try configuration.change(to: new)
+            difference.certificatesRenewed = try endpoints.use(new.openflow)
+            change = difference
+        } catch { return loop.makeFailedFuture(error) }
         let old = configuration
         configuration = new
-        endpoints.settings = new.openflow
         requests.settings = new.openflow
         model.flowLimit = new.openflow.flowLimit
         model.tableFlowLimit = new.openflow.tableFlowLimit ?? .max

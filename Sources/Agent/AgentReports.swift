@@ -89,6 +89,7 @@ extension Agent {
                 role: "\(session.role)",
                 state: "active"
             )
+            report.certificate = session.certificate
             report.seconds = seconds(since: session.connectedSince)
             report.lastError = endpoints.lastError(session.endpoint)
             report.messages = session.messages.report
@@ -99,7 +100,7 @@ extension Agent {
                 endpoint: "\(controller.address)",
                 peer: "\(controller.address)",
                 role: "equal",
-                state: controller.isConnecting ? "connecting" : "backoff"
+                state: controller.state.rawValue
             )
             report.seconds = seconds(since: controller.since)
             report.lastError = controller.lastError

@@ -122,5 +122,6 @@ extension ConfigurationChange {
             + addedListeners.map { "listening at \($0)" } + removedListeners.map { "no longer listening at \($0)" }
             + addedControllers.map { "controller \($0) added" } + removedControllers.map { "controller \($0) removed" }
             + (metricsChanged ? ["metrics address changed"] : []) + (settingsChanged ? ["settings changed"] : [])
+            + (certificatesRenewed ? ["certificates renewed"] : [])
     }
 }

@@ -34,6 +34,9 @@ enum Requirements {
         ProcessInfo.processInfo.environment["RINGWAY_FAUCET"]
         ?? root.appendingPathComponent(".build/venv/bin/faucet").path
 
+    /// Makes certificates.
+    static let makePKI = root.appendingPathComponent("Fixtures/pki/make-pki").path
+
     /// The repository.
     private static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()

@@ -9,6 +9,8 @@ final class ControllerSession {
     let endpoint: String
     /// The other side's address.
     let peer: String
+    /// Whom the other side's certificate belongs to; nil: no TLS is spoken.
+    let certificate: String?
     private let channel: Channel
     /// 0: a main connection.
     let auxiliaryID: UInt8
@@ -51,6 +53,7 @@ final class ControllerSession {
     init(
         endpoint: String,
         peer: String,
+        certificate: String? = nil,
         channel: Channel,
         packetInLimit: TokenBucket?,
         auxiliaryID: UInt8 = 0,
@@ -61,6 +64,7 @@ final class ControllerSession {
         self.packetInLimit = packetInLimit
         self.endpoint = endpoint
         self.peer = peer
+        self.certificate = certificate
         self.channel = channel
     }
 

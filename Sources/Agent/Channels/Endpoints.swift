@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import OpenFlow
+import TLS
 
 final class Endpoints {
     private let group: any EventLoopGroup
@@ -13,7 +14,9 @@ final class Endpoints {
     private let requests: SwitchRequests
     private let log: Logger
     /// The settings for connections to come.
-    var settings: Configuration.OpenFlow
+    private(set) var settings: Configuration.OpenFlow
+    /// What TLS connections are made with, if `openflow.tls` is there.
+    private var certificates: Certificates?
 
     private var listeners: [ListenAddress: Channel] = [:]
     private var controllers: [ControllerAddress: ControllerLink] = [:]
@@ -35,6 +38,16 @@ final class Endpoints {
         self.log = log
     }
 
+    /// Puts other settings in force for connections to come, and reads the files of `openflow.tls` again. Whether these have changed
+    /// since they were last read. Throws what is wrong with them, and then the settings stay as they were.
+    func use(_ new: Configuration.OpenFlow) throws(TLSFiles.Failure) -> Bool {
+        let old = certificates
+        if let files = new.tls { certificates = try Certificates(files: files, log: log) } else { certificates = nil }
+        settings = new
+        guard let old, let certificates else { return false }
+        return certificates.stamp != old.stamp
+    }
+
     // MARK: Listening
 
     /// Listens at an address.
@@ -49,7 +62,7 @@ final class Endpoints {
             .childChannelInitializer { channel in bound.value.accept(channel, at: address) }
         let channel: EventLoopFuture<any Channel>
         switch address {
-        case .tcp(let host, let port):
+        case .tcp(let host, let port), .tls(let host, let port):
             channel = bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1).bind(host: host, port: port)
         case .unix(let path):
             // A socket that another agent listens at is left to it.
@@ -92,16 +105,23 @@ final class Endpoints {
         let probe = isUnix ? .seconds(60) : settings.inactivityProbe
         let closed = channel.closeFuture.assumeIsolated()
         closed.whenComplete { [weak self] _ in self?.count(isUnix, -1) }
-        return addHandlers(to: channel, endpoint: "\(address)", peer: peer, probe: probe) { _, _ in }
+        return addHandlers(
+            to: channel,
+            tls: address.needsTLS ? .server : nil,
+            endpoint: "\(address)",
+            peer: peer,
+            probe: probe
+        ) { _, _ in }
     }
 
     private func count(_ isUnix: Bool, _ change: Int) {
         if isUnix { accepted.unix += change } else { accepted.tcp += change }
     }
 
-    /// The handlers of one connection.
+    /// The handlers of one connection: those of OpenFlow at once, or when the TLS handshake is done.
     fileprivate func addHandlers(
         to channel: Channel,
+        tls role: TLSRole?,
         endpoint: String,
         peer: String,
         probe: TimeAmount?,
@@ -110,7 +130,7 @@ final class Endpoints {
         onOpen: @escaping (ControllerSession) -> Void = { _ in },
         onEnd: @escaping (_ wasActive: Bool, _ reason: String?) -> Void
     ) -> EventLoopFuture<Void> {
-        channel.eventLoop.makeCompletedFuture {
+        func addOpenFlow(_ channel: Channel, certificate: String? = nil) throws {
             let handlers = channel.pipeline.syncOperations
             try handlers.addHandler(ByteToMessageHandler(MessageFramer(maxLength: settings.maxMessage)))
             try handlers.addHandler(MessageToByteHandler(MessageSerializer()))
@@ -118,6 +138,7 @@ final class Endpoints {
                 OpenFlowHandler(
                     endpoint: endpoint,
                     peer: peer,
+                    certificate: certificate,
                     requests: requests,
                     inactivityProbe: probe,
                     packetInLimit: settings.packetInRate.map { [burst = settings.packetInBurst] in
@@ -130,6 +151,30 @@ final class Endpoints {
                     onEnd: onEnd
                 )
             )
+        }
+        return channel.eventLoop.makeCompletedFuture {
+            guard let role else { return try addOpenFlow(channel) }
+            guard let context = certificates?.current() else {
+                throw Agent.StartError(description: "openflow.tls is not there")
+            }
+            let log = log
+            let handler = TLSHandler(context: context, role: role) { channel, result in
+                switch result {
+                case .success(let other):
+                    log.info(
+                        "TLS",
+                        metadata: [
+                            "peer": "\(peer)", "certificate": "\(other.subject)", "version": "\(other.version)",
+                            "cipher": "\(other.cipher)",
+                        ]
+                    )
+                    try addOpenFlow(channel, certificate: other.subject)
+                case .failure(let error):
+                    log.info("no TLS handshake", metadata: ["peer": "\(peer)", "reason": "\(error.reason)"])
+                    onEnd(false, "\(error)")
+                }
+            }
+            try channel.pipeline.syncOperations.addHandler(handler)
         }
     }
 
@@ -174,8 +219,17 @@ final class Endpoints {
 
     /// A controller's connection that is not up, and why.
     struct Unreached {
+        enum State: String {
+            /// To the other side's socket.
+            case connecting
+            /// TLS, or the version of OpenFlow.
+            case negotiating
+            /// It is tried again after a pause.
+            case backoff
+        }
+
         let address: ControllerAddress
-        let isConnecting: Bool
+        let state: State
         let since: NIODeadline
         let lastError: String?
     }
@@ -185,7 +239,7 @@ final class Endpoints {
         controllers.values.filter { link in !requests.sessions.all.contains { $0.endpoint == "\(link.address)" } }.map {
             Unreached(
                 address: $0.address,
-                isConnecting: $0.isConnecting,
+                state: $0.channel != nil ? .negotiating : $0.isConnecting ? .connecting : .backoff,
                 since: $0.stateSince,
                 lastError: $0.lastError
             )
@@ -215,6 +269,7 @@ final class Endpoints {
                 let (endpoints, link) = bound.value
                 return endpoints.addHandlers(
                     to: channel,
+                    tls: link.address.needsTLS ? .client(serverName: link.address.hostName) : nil,
                     endpoint: link.auxiliaryID == 0 ? "\(link.address)" : "\(link.address)/\(link.auxiliaryID)",
                     peer: "\(link.address)",
                     probe: endpoints.settings.inactivityProbe,

@@ -11,6 +11,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
 
     private let endpoint: String
     private let peer: String
+    private let certificate: String?
     private let requests: SwitchRequests
     private let packetInLimit: TokenBucket?
     private let log: Logger
@@ -29,6 +30,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
     init(
         endpoint: String,
         peer: String,
+        certificate: String? = nil,
         requests: SwitchRequests,
         inactivityProbe: TimeAmount?,
         packetInLimit: TokenBucket?,
@@ -40,6 +42,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
     ) {
         self.endpoint = endpoint
         self.peer = peer
+        self.certificate = certificate
         self.requests = requests
         self.packetInLimit = packetInLimit
         self.log = log
@@ -108,6 +111,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
         let session = ControllerSession(
             endpoint: endpoint,
             peer: peer,
+            certificate: certificate,
             channel: context.channel,
             packetInLimit: packetInLimit,
             auxiliaryID: auxiliaryID,

@@ -24,7 +24,9 @@ struct AgentOptions: ParsableArguments {
 
     private func socketPath() throws -> String {
         if let socket { return socket }
-        return try config.map(loadConfiguration)?.controlSocket ?? "/run/ringway/ringway.ctl"
+        // The files that it names are the agent's affair, and perhaps for its eyes only.
+        let configuration = try config.map { try loadConfiguration($0, checksFiles: false) }
+        return configuration?.controlSocket ?? "/run/ringway/ringway.ctl"
     }
 
     /// Asks the agent; the line that it answered. What goes wrong goes to standard error.

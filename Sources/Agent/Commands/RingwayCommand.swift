@@ -40,10 +40,10 @@ enum Console {
     private static func write(_ text: String, to file: FileHandle) { try? file.write(contentsOf: Data(text.utf8)) }
 }
 
-/// Reads a configuration; what is wrong with it goes to standard error.
-func loadConfiguration(_ path: String) throws -> Configuration {
+/// Reads a configuration; what is wrong with it, and with the files that it names if these are checked, goes to standard error.
+func loadConfiguration(_ path: String, checksFiles: Bool = true) throws -> Configuration {
     do {
-        return try Configuration.load(path: path)
+        return try Configuration.load(path: path, checksFiles: checksFiles)
     } catch {
         Console.printError(error.description)
         throw ExitCode.badConfiguration

@@ -63,7 +63,7 @@ extension TextTable {
             }
             add(
                 channel.endpoint,
-                channel.peer,
+                channel.certificate.map { "\(channel.peer) (\($0))" } ?? channel.peer,
                 channel.role,
                 channel.state,
                 "\(channel.seconds)",

@@ -7,70 +7,93 @@ import NIOCore
 package enum ListenAddress: Hashable, Sendable, CustomStringConvertible {
     /// `ptcp:PORT[:HOST]`. The host is an IP address without brackets; port 0 is any that is free.
     case tcp(host: String, port: Int)
+    /// `ptls:PORT[:HOST]`, or `pssl:` as Open vSwitch writes it: the same over TLS.
+    case tls(host: String, port: Int)
     /// `punix:PATH`, an absolute path.
     case unix(path: String)
 
     /// Not 6653: that is the controllers' own, who often run on the same machine.
     package static let defaultPort = 6654
+    /// The one that IANA gave OpenFlow, with TLS and without.
+    package static let defaultTLSPort = 6653
 
     init(parsing text: String) throws(InvalidValue) {
         guard let (scheme, rest) = split(text, at: ":") else { throw Self.refusal(text) }
         switch scheme {
         case "ptcp":
-            // PORT, :HOST and both may be left out.
-            let (portText, hostText) = split(rest, at: ":") ?? (rest, "127.0.0.1")
-            let port = portText.isEmpty ? Self.defaultPort : try parsePort(portText, from: 0)
-            self = .tcp(host: try parseIPAddress(hostText), port: port)
+            let (host, port) = try Self.parse(rest, defaultPort: Self.defaultPort)
+            self = .tcp(host: host, port: port)
+        case "ptls", "pssl":
+            let (host, port) = try Self.parse(rest, defaultPort: Self.defaultTLSPort)
+            self = .tls(host: host, port: port)
         case "punix":
             self = .unix(path: try parseSocketPath(rest))
-        case "ptls", "pssl":
-            throw InvalidValue("TLS is not supported yet: ptcp:PORT[:HOST] or punix:PATH is wanted")
         default: throw Self.refusal(text)
         }
     }
 
+    /// PORT, :HOST and both may be left out.
+    private static func parse(_ rest: String, defaultPort: Int) throws(InvalidValue) -> (host: String, port: Int) {
+        let (portText, hostText) = split(rest, at: ":") ?? (rest, "127.0.0.1")
+        let port = portText.isEmpty ? defaultPort : try parsePort(portText, from: 0)
+        return (try parseIPAddress(hostText), port)
+    }
+
+    /// Whether openflow.tls has to be there.
+    package var needsTLS: Bool {
+        if case .tls = self { true } else { false }
+    }
+
     private static func refusal(_ text: String) -> InvalidValue {
-        InvalidValue("\"\(text)\" is no address to listen at: ptcp:PORT[:HOST] or punix:PATH is wanted")
+        InvalidValue(
+            "\"\(text)\" is no address to listen at: ptcp:PORT[:HOST], ptls:PORT[:HOST] or punix:PATH is wanted"
+        )
     }
 
     package var description: String {
         switch self {
         case .tcp(let host, let port): "ptcp:\(port):\(bracketed(host))"
+        case .tls(let host, let port): "ptls:\(port):\(bracketed(host))"
         case .unix(let path): "punix:\(path)"
         }
     }
 }
 
-/// A controller that the agent connects to: `tcp:HOST[:PORT]`.
+/// A controller that the agent connects to: `tcp:HOST[:PORT]`, or `tls:HOST[:PORT]`, which Open vSwitch writes `ssl:`.
 package struct ControllerAddress: Hashable, Sendable, CustomStringConvertible {
     /// An IP address without brackets, or a name.
     package var host: String
     package var port: Int
+    /// Whether TLS is spoken, and openflow.tls has to be there.
+    package var needsTLS: Bool
 
-    /// The port that IANA gave OpenFlow controllers.
+    /// The port that IANA gave OpenFlow controllers, with TLS and without.
     package static let defaultPort = 6653
 
-    package init(host: String, port: Int = defaultPort) {
-        (self.host, self.port) = (host, port)
+    package init(host: String, port: Int = defaultPort, needsTLS: Bool = false) {
+        (self.host, self.port, self.needsTLS) = (host, port, needsTLS)
     }
+
+    /// The host if it is a name, nil if it is an IP address.
+    var hostName: String? { (try? SocketAddress(ipAddress: host, port: port)) == nil ? host : nil }
 
     init(parsing text: String) throws(InvalidValue) {
         guard let (scheme, rest) = split(text, at: ":") else { throw Self.refusal(text) }
         switch scheme {
-        case "tcp":
+        case "tcp", "tls", "ssl":
             let (hostText, portText) = try splitHostAndPort(rest)
             port = try portText.map { text throws(InvalidValue) in try parsePort(text, from: 1) } ?? Self.defaultPort
             host = try parseHost(hostText)
-        case "tls", "ssl": throw InvalidValue("TLS is not supported yet: tcp:HOST[:PORT] is wanted")
+            needsTLS = scheme != "tcp"
         default: throw Self.refusal(text)
         }
     }
 
     private static func refusal(_ text: String) -> InvalidValue {
-        InvalidValue("\"\(text)\" is no controller: tcp:HOST[:PORT] is wanted")
+        InvalidValue("\"\(text)\" is no controller: tcp:HOST[:PORT] or tls:HOST[:PORT] is wanted")
     }
 
-    package var description: String { "tcp:\(bracketed(host)):\(port)" }
+    package var description: String { "\(needsTLS ? "tls" : "tcp"):\(bracketed(host)):\(port)" }
 }
 
 /// Where metrics are served: `HOST:PORT`.
@@ -96,6 +119,14 @@ package struct HTTPAddress: Hashable, Sendable, CustomStringConvertible {
 
 /// The longest path that fits into a Unix socket's address: `sun_path` without its terminating zero.
 package let longestSocketPath = 107
+
+/// An absolute path.
+func parsePath(_ text: String) throws(InvalidValue) -> String {
+    guard text.hasPrefix("/"), !text.utf8.contains(0) else {
+        throw InvalidValue("\"\(text)\" is no absolute path: it has to start with /")
+    }
+    return text
+}
 
 func parseSocketPath(_ path: String) throws(InvalidValue) -> String {
     guard path.hasPrefix("/") else { throw InvalidValue("\"\(path)\" is no absolute path: it has to start with /") }

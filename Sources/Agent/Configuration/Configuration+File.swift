@@ -7,9 +7,12 @@ extension Configuration {
     private static let largestFile = 4 << 20
 
     /// Reads the file. Throws all mistakes that it finds, or why it cannot be read.
+    ///
+    /// - Parameter checksFiles: Whether the files that it names are read, and what is wrong with them counts as well.
     package static func load(
         path: String,
-        availableCores: [Int] = ProcessorSet.available
+        availableCores: [Int] = ProcessorSet.available,
+        checksFiles: Bool = true
     ) throws(ConfigurationErrors) -> Configuration {
         func refuse(_ problem: String) -> ConfigurationErrors {
             ConfigurationErrors(errors: [ConfigurationError(file: path, key: "", problem: problem)])
@@ -28,6 +31,6 @@ extension Configuration {
         guard let text = String(bytes: data, encoding: .utf8) else {
             throw refuse("the file is not UTF-8: a text is wanted")
         }
-        return try parse(text, file: path, availableCores: availableCores)
+        return try parse(text, file: path, availableCores: availableCores, checksFiles: checksFiles)
     }
 }

@@ -2,6 +2,7 @@
 // described in docs/configuration.md. Positions and messages come from YAMLReader.swift.
 
 import NIOCore
+import TLS
 
 extension Configuration {
     /// Reads a configuration. Throws all mistakes that it finds, in the order of the text.
@@ -9,31 +10,36 @@ extension Configuration {
     /// - Parameters:
     ///   - file: The name that mistakes are reported under.
     ///   - availableCores: The cores that workers may be given.
+    ///   - checksFiles: Whether the files that it names are read, and what is wrong with them counts as well.
     package static func parse(
         _ text: String,
         file: String,
-        availableCores: [Int] = ProcessorSet.available
+        availableCores: [Int] = ProcessorSet.available,
+        checksFiles: Bool = true
     ) throws(ConfigurationErrors) -> Configuration {
-        try parse(text, reader: YAMLReader(file: file), availableCores: availableCores)
+        try parse(text, reader: YAMLReader(file: file), availableCores: availableCores, checksFiles: checksFiles)
     }
 
     /// Every key there is, as docs/configuration.md writes it: `ports[].number`. (The parser asks a document that has all mappings, and
     /// nothing in them, for each of them.)
     package static var knownKeys: Set<String> {
         let reader = YAMLReader(file: "")
-        let allMappings = "{datapath: {}, openflow: {}, workers: {}, memory: {}, ports: [{}], metrics: {}}"
-        _ = try? parse(allMappings, reader: reader, availableCores: [0])
+        let allMappings = "{datapath: {}, openflow: {tls: {}}, workers: {}, memory: {}, ports: [{}], metrics: {}}"
+        _ = try? parse(allMappings, reader: reader, availableCores: [0], checksFiles: false)
         return reader.knownKeys
     }
 
     private static func parse(
         _ text: String,
         reader: YAMLReader,
-        availableCores: [Int]
+        availableCores: [Int],
+        checksFiles: Bool
     ) throws(ConfigurationErrors) -> Configuration {
         // Where datapath.id is missing, or a core cannot be chosen, the mistakes below say so and this value is not used.
         var configuration = Configuration(datapath: Datapath(id: 0), workers: Workers(cores: availableCores.suffix(1)))
-        reader.document(text)?.mapping { top in configuration.read(&top, availableCores: availableCores) }
+        reader.document(text)?.mapping { top in
+            configuration.read(&top, availableCores: availableCores, checksFiles: checksFiles)
+        }
         guard reader.errors.isEmpty else {
             // Mistakes without a place concern the whole file and come first.
             throw ConfigurationErrors(
@@ -43,9 +49,9 @@ extension Configuration {
         return configuration
     }
 
-    private mutating func read(_ top: inout YAMLMapping, availableCores: [Int]) {
+    private mutating func read(_ top: inout YAMLMapping, availableCores: [Int], checksFiles: Bool) {
         top.required("datapath")?.mapping { datapath.read(&$0) }
-        top["openflow"]?.mapping { openflow.read(&$0) }
+        top["openflow"]?.mapping { openflow.read(&$0, checksFiles: checksFiles) }
         let workersValue = top["workers"]
         workersValue?.mapping { workers.read(&$0, availableCores: availableCores) }
         let memoryValue = top["memory"]
@@ -145,9 +151,29 @@ extension Configuration.Datapath {
 }
 
 extension Configuration.OpenFlow {
-    fileprivate mutating func read(_ mapping: inout YAMLMapping) {
-        set(&listen, mapping["listen"].flatMap { unique($0, ListenAddress.init(parsing:)) })
-        set(&controllers, mapping["controllers"].flatMap { unique($0, ControllerAddress.init(parsing:)) })
+    fileprivate mutating func read(_ mapping: inout YAMLMapping, checksFiles: Bool) {
+        let hasTLS = mapping.owner.node.mapping?["tls"] != nil
+        set(
+            &listen,
+            mapping["listen"].flatMap {
+                unique($0) { text throws(InvalidValue) in
+                    let address = try ListenAddress(parsing: text)
+                    if address.needsTLS && !hasTLS { throw Self.lackOfTLS(address) }
+                    return address
+                }
+            }
+        )
+        set(
+            &controllers,
+            mapping["controllers"].flatMap {
+                unique($0) { text throws(InvalidValue) in
+                    let address = try ControllerAddress(parsing: text)
+                    if address.needsTLS && !hasTLS { throw Self.lackOfTLS(address) }
+                    return address
+                }
+            }
+        )
+        mapping["tls"]?.mapping { set(&tls, Self.readTLS(&$0, checksFiles: checksFiles)) }
         if let value = mapping["fail_mode"] {
             if value.node.scalar?.string == "standalone" {
                 value.fail("standalone is not supported yet: allowed is secure")
@@ -172,6 +198,36 @@ extension Configuration.OpenFlow {
         set(&bundleTimeout, mapping["bundle_timeout"]?.duration(Limits.bundleTimeout))
         set(&maxConnections, mapping["max_connections"]?.number(1...Limits.connections))
         set(&maxMessage, mapping["max_message"]?.number(Limits.message))
+    }
+
+    private static func lackOfTLS(_ address: some CustomStringConvertible) -> InvalidValue {
+        InvalidValue("\(address) speaks TLS: openflow.tls is wanted, with private_key, certificate and ca_certificate")
+    }
+
+    private static func readTLS(_ mapping: inout YAMLMapping, checksFiles: Bool) -> TLSFiles? {
+        let values = (
+            key: mapping.required("private_key"), certificate: mapping.required("certificate"),
+            authority: mapping.required("ca_certificate")
+        )
+        let paths = (
+            key: values.key?.parsed(parsePath), certificate: values.certificate?.parsed(parsePath),
+            authority: values.authority?.parsed(parsePath)
+        )
+        guard let key = paths.key, let certificate = paths.certificate, let authority = paths.authority else {
+            return nil
+        }
+        let files = TLSFiles(privateKey: key, certificate: certificate, caCertificate: authority)
+        guard checksFiles else { return files }
+        do throws(TLSFiles.Failure) {
+            _ = try TLSContext(files: files)
+        } catch {
+            switch error.file {
+            case .privateKey: values.key?.fail(error.problem)
+            case .certificate: values.certificate?.fail(error.problem)
+            case .caCertificate: values.authority?.fail(error.problem)
+            }
+        }
+        return files
     }
 
     /// The addresses of a list, each of which may be there once.
@@ -288,9 +344,7 @@ private func parseDevice(_ text: String) throws(InvalidValue) -> String {
 }
 
 private func parseRunDirectory(_ text: String) throws(InvalidValue) -> String {
-    guard text.hasPrefix("/"), !text.utf8.contains(0) else {
-        throw InvalidValue("\"\(text)\" is no absolute path: it has to start with /")
-    }
+    let text = try parsePath(text)
     let end = text.lastIndex { $0 != "/" } ?? text.startIndex
     return String(text[...end])
 }

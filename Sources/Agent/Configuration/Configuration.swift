@@ -2,6 +2,7 @@
 // in it; docs/configuration.md describes every key, and a test compares the two.
 
 import NIOCore
+import TLS
 
 /// A valid configuration. The initial values are the defaults.
 package struct Configuration: Equatable, Sendable {
@@ -41,6 +42,8 @@ package struct Configuration: Equatable, Sendable {
     package struct OpenFlow: Equatable, Sendable {
         package var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: ListenAddress.defaultPort)]
         package var controllers: [ControllerAddress] = []
+        /// The files that TLS is spoken with; nil: no address needs it.
+        package var tls: TLSFiles?
         package var failMode = FailMode.secure
         /// How long a channel may be silent before it is probed by an echo request, and then until it is closed; nil: no probes.
         package var inactivityProbe: TimeAmount? = .seconds(5)

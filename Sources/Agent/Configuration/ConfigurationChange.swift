@@ -16,6 +16,8 @@ package struct ConfigurationChange: Equatable, Sendable {
     package var metricsChanged = false
     /// The channels' settings (probes, back-off, limits), or the description, differ: the new configuration's are in force from now on.
     package var settingsChanged = false
+    /// The files of `openflow.tls` have other contents, or are others: new connections are made with them.
+    package var certificatesRenewed = false
 
     package init() {}
 

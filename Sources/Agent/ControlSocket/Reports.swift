@@ -115,11 +115,13 @@ package struct WorkerReport: Codable, Hashable, Sendable {
 
 /// `show channels`: one OpenFlow connection, or a controller that is not connected.
 package struct ChannelReport: Codable, Hashable, Sendable {
-    /// What the configuration calls it: the controller's address, or that of the listener it came in by (`tcp:127.0.0.1:6653`,
+    /// What the configuration calls it: the controller's address, or that of the listener it came in by (`tls:127.0.0.1:6653`,
     /// `ptcp:6654:127.0.0.1`, `punix:/run/ringway/ringway.mgmt`).
     package var endpoint: String
     /// The other side's address; as `endpoint` for controllers, `unix` for a peer on a Unix socket.
     package var peer: String
+    /// Whom the certificate that it presented belongs to, as RFC 2253 writes it; nil: no TLS is spoken.
+    package var certificate: String?
     /// equal, master, slave.
     package var role: String
     /// connecting, negotiating, active, backoff.

@@ -64,6 +64,8 @@ struct ConfigurationChangeTests {
         expected.settingsChanged = true
         #expect(try change(("controllers:", "max_backoff: 1s, controllers:")) == expected)
         #expect(try change(("{id: 1}", "{id: 1, description: x}")) == expected)
+        let tls = "tls: {private_key: /k, certificate: /c, ca_certificate: /a}, controllers:"
+        #expect(try change(("controllers:", tls)) == expected)
         expected = ConfigurationChange()
         expected.metricsChanged = true
         #expect(try change(("ports:", "metrics: {listen: \"127.0.0.1:1\"}\nports:")) == expected)

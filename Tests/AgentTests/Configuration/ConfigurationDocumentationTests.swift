@@ -42,7 +42,15 @@ struct ConfigurationDocumentationTests {
         ]
         var top: [String: String] = [:]
         let parts = key.split(separator: ".").map(String.init)
-        if parts.count == 2 { sections[parts[0], default: [:]][parts[1]] = value } else { top[key] = value }
+        switch parts.count {
+        case 3:
+            var mapping = ["private_key": "/k", "certificate": "/c", "ca_certificate": "/a"]
+            mapping[parts[2]] = value
+            let pairs = mapping.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+            sections[parts[0], default: [:]][parts[1]] = "{\(pairs.joined(separator: ", "))}"
+        case 2: sections[parts[0], default: [:]][parts[1]] = value
+        default: top[key] = value
+        }
         for (section, keys) in sections where top[section] == nil && key != section {
             let mapping =
                 "{" + keys.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + "}"

@@ -46,7 +46,7 @@ struct ConfigurationErrorTests {
         ),
         (
             "openflow: {listen: [tcp:1.1.1.1]}",
-            "2:21: openflow.listen[0]: \"tcp:1.1.1.1\" is no address to listen at: ptcp:PORT[:HOST] or punix:PATH is wanted"
+            "2:21: openflow.listen[0]: \"tcp:1.1.1.1\" is no address to listen at: ptcp:PORT[:HOST], ptls:PORT[:HOST] or punix:PATH is wanted"
         ),
         (
             "openflow: {listen: [\"ptcp:1:::1\"]}",
@@ -58,7 +58,31 @@ struct ConfigurationErrorTests {
         ),
         (
             "openflow: {listen: [\"ptls:1\"]}",
-            "2:21: openflow.listen[0]: TLS is not supported yet: ptcp:PORT[:HOST] or punix:PATH is wanted"
+            "2:21: openflow.listen[0]: ptls:1:127.0.0.1 speaks TLS: openflow.tls is wanted, with private_key, certificate and ca_certificate"
+        ),
+        (
+            "openflow: {controllers: [\"ssl:c1\"]}",
+            "2:26: openflow.controllers[0]: tls:c1:6653 speaks TLS: openflow.tls is wanted, with private_key, certificate and ca_certificate"
+        ),
+        (
+            "openflow: {controllers: [\"udp:c1\"]}",
+            "2:26: openflow.controllers[0]: \"udp:c1\" is no controller: tcp:HOST[:PORT] or tls:HOST[:PORT] is wanted"
+        ),
+        (
+            "openflow: {controllers: [\"tls:c1\", \"ssl:c1:6653\"], tls: {private_key: /k, certificate: /c, ca_certificate: /a}}",
+            "2:36: openflow.controllers[1]: tls:c1:6653 is in the list already: each address is wanted once"
+        ),
+        (
+            "openflow: {tls: {private_key: /k, certificate: /c}}",
+            "2:17: openflow.tls: the key ca_certificate is missing: it is required"
+        ),
+        (
+            "openflow: {tls: {private_key: k, certificate: /c, ca_certificate: /a}}",
+            "2:31: openflow.tls.private_key: \"k\" is no absolute path: it has to start with /"
+        ),
+        (
+            "openflow: {tls: {private_key: /k, certificate: /c, ca_certificate: /a, password: x}}",
+            "2:72: openflow.tls.password: there is no such key: allowed is private_key, certificate, ca_certificate"
         ),
         (
             "openflow: {listen: [punix:run]}",

@@ -2,11 +2,12 @@
 
 import Agent
 import NIOCore
+import TLS
 import Testing
 
-/// A configuration on a machine with the cores 0 to 3.
+/// A configuration on a machine with the cores 0 to 3, where all files that it names are good.
 func parse(_ text: String) throws(ConfigurationErrors) -> Configuration {
-    try Configuration.parse(text, file: "ringway.yaml", availableCores: [0, 1, 2, 3])
+    try Configuration.parse(text, file: "ringway.yaml", availableCores: [0, 1, 2, 3], checksFiles: false)
 }
 
 @Suite(.timeLimit(.minutes(1)))
@@ -73,6 +74,7 @@ struct ConfigurationTests {
               bundle_timeout: 20s
               max_connections: 3
               max_message: 2048
+              tls: {private_key: /a/key.pem, certificate: /a/cert.pem, ca_certificate: /b/ca.pem}
             workers:
               cores: [2, 0]
               idle: busy
@@ -109,6 +111,11 @@ struct ConfigurationTests {
         expected.openflow.bundleTimeout = .seconds(20)
         expected.openflow.maxConnections = 3
         expected.openflow.maxMessage = 2048
+        expected.openflow.tls = TLSFiles(
+            privateKey: "/a/key.pem",
+            certificate: "/a/cert.pem",
+            caCertificate: "/b/ca.pem"
+        )
         expected.workers.idle = .busy
         expected.workers.queues = ["p7": [0: 2, 3: 0]]
         expected.memory.hugePages = .none
@@ -123,20 +130,24 @@ struct ConfigurationTests {
 
     @Test(arguments: [
         ("ptcp:", "ptcp:6654:127.0.0.1"), ("ptcp:7000", "ptcp:7000:127.0.0.1"), ("ptcp::0.0.0.0", "ptcp:6654:0.0.0.0"),
-        ("ptcp:6654:[::]", "ptcp:6654:[::]"), ("punix:/a/b", "punix:/a/b"),
+        ("ptcp:6654:[::]", "ptcp:6654:[::]"), ("punix:/a/b", "punix:/a/b"), ("ptls:", "ptls:6653:127.0.0.1"),
+        ("ptls:7000", "ptls:7000:127.0.0.1"), ("ptls::0.0.0.0", "ptls:6653:0.0.0.0"), ("pssl:1:[::]", "ptls:1:[::]"),
     ])
     func listenAddresses(text: String, canonical: String) throws {
-        let configuration = try parse("{datapath: {id: 1}, openflow: {listen: [\"\(text)\"]}}")
+        let configuration = try parse("{datapath: {id: 1}, openflow: {listen: [\"\(text)\"], \(Self.tls)}}")
         #expect(configuration.openflow.listen.map(\.description) == [canonical])
     }
 
     @Test(arguments: [
         ("tcp:10.0.0.1", "tcp:10.0.0.1:6653"), ("tcp:c1:7000", "tcp:c1:7000"), ("tcp:[::1]", "tcp:[::1]:6653"),
+        ("tls:10.0.0.1", "tls:10.0.0.1:6653"), ("ssl:c1:7000", "tls:c1:7000"), ("tls:[::1]", "tls:[::1]:6653"),
     ])
     func controllerAddresses(text: String, canonical: String) throws {
-        let configuration = try parse("{datapath: {id: 1}, openflow: {controllers: [\"\(text)\"]}}")
+        let configuration = try parse("{datapath: {id: 1}, openflow: {controllers: [\"\(text)\"], \(Self.tls)}}")
         #expect(configuration.openflow.controllers.map(\.description) == [canonical])
     }
+
+    private static let tls = "tls: {private_key: /k, certificate: /c, ca_certificate: /a}"
 
     @Test func anEmptyListTurnsTheListenersOff() throws {
         #expect(try parse("{datapath: {id: 1}, openflow: {listen: []}}").openflow.listen == [])

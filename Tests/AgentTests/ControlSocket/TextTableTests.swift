@@ -66,6 +66,13 @@ struct TextTableTests {
                 ptcp:6654:127.0.0.1  tcp:127.0.0.1:40000  equal  active        0         9     1  -
                 """
         )
+        channel.certificate = "CN=switch1"
+        #expect(
+            TextTable(channels: [channel]).description == """
+                ENDPOINT             PEER                              ROLE   STATE   SECONDS  RECEIVED  SENT  LAST ERROR
+                ptcp:6654:127.0.0.1  tcp:127.0.0.1:40000 (CN=switch1)  equal  active        0         9     1  -
+                """
+        )
         #expect(
             TextTable(drops: [
                 DropReport(reason: "table_miss", port: 1, packets: 10),
