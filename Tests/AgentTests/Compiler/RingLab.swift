@@ -57,7 +57,11 @@ final class RingLab {
                 worker.pointee.ports[1 + i].destination = Destination.device(output.id, queue: UInt16(index)).rawValue
             }
             let plan = UnsafeMutableRawPointer.allocate(byteCount: ReceivePlan.size(count: 1), alignment: 64)
-            ReceivePlan.initialize(plan, [ReceiveQueue(device: inputs[index].id, queue: 0, slot: 0)], wake: -1)
+            ReceivePlan.initialize(
+                plan,
+                [ReceiveQueue(device: inputs[index].id, queue: 0, slot: 0)],
+                wake: worker.pointee.wakeDescriptor
+            )
             worker.pointee.settings.pointee.receivePlan = UnsafeRawPointer(plan)
         }
         try datapath.compiler.setSlots([1: 0, 2: 1, 3: 2], entries: [FlowEntry]())
