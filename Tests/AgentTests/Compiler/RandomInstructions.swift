@@ -54,7 +54,7 @@ enum RandomInstructions {
             [.pushMPLS(0x8847)], [.pushMPLS(0x8848), .setField(.mplsLabel, value(.mplsLabel)), .pushMPLS(0x8847)],
             [.pushMPLS(0x8847), .copyTTLOut],
             [.pushPBB(0x88e7)], [.pushPBB(0x88e7), .setField(.pbbISID, value(.pbbISID)), .pushVLAN(0x88a8)],
-            [.pushVLAN(0x8100), .pushMPLS(0x8847), .pushPBB(0x88e7), .pushPBB(0x88e7)], [.pushVLAN(0x88a8), .popVLAN],
+            [.pushVLAN(0x8100), .pushMPLS(0x8847), .pushPBB(0x88e7)], [.pushVLAN(0x88a8), .popVLAN],
         ]
         if !inSet {
             // A set would do these in another order.

@@ -65,15 +65,14 @@ private struct Disassembly {
 
     init(of path: String) throws {
         self.path = path
-        let lines = try Products.run("nm", ["--defined-only", "-n", path]).split(separator: "\n")
-        let symbols = lines.compactMap { line -> (UInt64, Substring)? in
+        // With sizes: behind a function's end may be code that has no symbol and is none of it.
+        let lines = try Products.run("nm", ["--defined-only", "-n", "-S", path]).split(separator: "\n")
+        for line in lines {
             let words = line.split(separator: " ")
-            guard words.count == 3, "tT".contains(words[1]) else { return nil }
-            return UInt64(words[0], radix: 16).map { ($0, words[2]) }
-        }
-        for (i, symbol) in symbols.enumerated() {
-            let end = symbols[(i + 1)...].first { $0.0 > symbol.0 }?.0 ?? symbol.0 + 16
-            ranges[String(symbol.1)] = (symbol.0, end)
+            guard words.count == 4, "tT".contains(words[2]), let start = UInt64(words[0], radix: 16),
+                let size = UInt64(words[1], radix: 16)
+            else { continue }
+            ranges[String(words[3])] = (start, start + size)
         }
     }
 
