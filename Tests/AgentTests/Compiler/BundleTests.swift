@@ -84,39 +84,6 @@ struct BundleTests {
         #expect(system.receive(Self.frame(to: 100), port: 1)?.outputs.isEmpty == true)
     }
 
-    /// Two tables that are right only together, changed to and fro under a packet.
-    @Test("are met by a packet as a whole or not at all, 5,000 times", arguments: [1, 2])
-    func atomic(workerCount: Int) throws {
-        let lab = try RingLab(workerCount: workerCount)
-        defer { lab.stop() }
-        func way(_ mark: UInt64) -> [Message] {
-            func rule(table: UInt8, _ match: [MatchField], _ instructions: [Instruction]) -> Message {
-                .flowMod(FlowMod(tableID: table, priority: 1, match: Match(match), instructions: instructions))
-            }
-            func end(_ other: UInt64) -> Message {
-                let port = PortNumber(rawValue: UInt32(mark) + 1)
-                return rule(table: 1, [MatchField(.metadata, UInt128(other))], other == mark ? .output(port) : [])
-            }
-            // Enough between the two that they are not in one step of the worker's by chance.
-            let others = (100..<300).map { rule(table: 1, [MatchField(.metadata, $0)], .output(mark == 1 ? 2 : 3)) }
-            return [rule(table: 0, [], [.writeMetadata(value: mark, mask: .max), .gotoTable(1)])] + others
-                + [end(1), end(2)]
-        }
-        try lab.model.execute(bundle: way(1), atomically: true)
-        lab.barrier()
-        var wrong = 0
-        for trial in 0..<5_000 {
-            let mark = UInt64(trial % 2 == 0 ? 2 : 1)
-            lab.send(trial, to: trial % workerCount)
-            try lab.model.execute(bundle: way(mark), atomically: true)
-            if lab.receive() == nil { wrong += 1 }
-            lab.barrier()
-            lab.send(trial, to: trial % workerCount)
-            if lab.receive() != Int(mark) + 1 { wrong += 1 }
-        }
-        #expect(wrong == 0)
-    }
-
     private static func contents(of model: SwitchModel) -> Set<String> {
         Set(model.entries.map { "\($0.tableID) \($0.idleTimeout) \($0.flags.rawValue) \($0)" })
     }
