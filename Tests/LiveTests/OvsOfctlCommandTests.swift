@@ -28,6 +28,8 @@ extension LiveTests {
             )
             try await expect("dump-ports", prints: ["2 ports", "port  1: rx pkts=", "port  2: rx pkts="])
             try await expect("dump-ports", "2", prints: ["1 ports", "port  2: rx pkts="])
+            // All ones, which ovs-ofctl shows as a question mark: not counted by anybody.
+            try await expect("dump-ports", "1", prints: ["frame=?, over=?, crc=?", "coll=?", "errs=0"])
             try await expect("dump-ports", "h2", prints: ["1 ports", "port  2: rx pkts="])
             try await expect("dump-ports-desc", prints: [" 1(h1): addr:", " 2(h2): addr:", "LIVE"])
             try await expect("dump-tables", prints: ["table 0:", "active=0, lookup=0, matched=0"])

@@ -195,17 +195,23 @@ package final class PortTable {
     func statistics(_ number: PortNumber) -> PortStatistics? {
         guard let entry = entries[number], let counters = counters(number) else { return nil }
         let device = entry.device.deviceCounters
+        // Nobody counts these, so they are all ones.
+        let unknown = UInt64.max
         return PortStatistics(
             number: number,
             receivedPackets: counters.receivedPackets,
             transmittedPackets: counters.transmittedPackets,
             receivedBytes: counters.receivedBytes,
             transmittedBytes: counters.transmittedBytes,
-            receiveDropped: device.receiveMissed &+ device.noBuffer,
+            receiveDropped: device.map { $0.receiveMissed &+ $0.noBuffer } ?? unknown,
             transmitDropped: counters.drops[DropReason.transmitFull.rawValue]
                 &+ counters.drops[DropReason.handoverFull.rawValue],
-            receiveErrors: device.receiveErrors,
-            transmitErrors: device.transmitErrors
+            receiveErrors: device?.receiveErrors ?? unknown,
+            transmitErrors: device?.transmitErrors ?? unknown,
+            receiveFrameErrors: unknown,
+            receiveOverrunErrors: unknown,
+            receiveCRCErrors: unknown,
+            collisions: unknown
         )
     }
 }
