@@ -29,10 +29,12 @@ extension Agent {
             report.receiveBytes = statistics.receivedBytes
             report.transmitPackets = statistics.transmittedPackets
             report.transmitBytes = statistics.transmittedBytes
-            report.receiveDropped = statistics.receiveDropped
+            // What the device does not count is all ones in OpenFlow, and 0 here.
+            func known(_ counter: UInt64) -> UInt64 { counter == .max ? 0 : counter }
+            report.receiveDropped = known(statistics.receiveDropped)
             report.transmitDropped = statistics.transmitDropped
-            report.receiveErrors = statistics.receiveErrors
-            report.transmitErrors = statistics.transmitErrors
+            report.receiveErrors = known(statistics.receiveErrors)
+            report.transmitErrors = known(statistics.transmitErrors)
             return report
         }
     }

@@ -28,6 +28,8 @@ extension LiveTests {
             )
             try await expect("dump-ports", prints: ["2 ports", "port  1: rx pkts=", "port  2: rx pkts="])
             try await expect("dump-ports", "2", prints: ["1 ports", "port  2: rx pkts="])
+            // All ones, which ovs-ofctl shows as a question mark: not counted by anybody.
+            try await expect("dump-ports", "1", prints: ["frame=?, over=?, crc=?", "coll=?", "errs=0"])
             try await expect("dump-ports", "h2", prints: ["1 ports", "port  2: rx pkts="])
             try await expect("dump-ports-desc", prints: [" 1(h1): addr:", " 2(h2): addr:", "LIVE"])
             try await expect("dump-tables", prints: ["table 0:", "active=0, lookup=0, matched=0"])
@@ -171,6 +173,54 @@ extension LiveTests {
             let refused = try await live.ofctl("set-frags", "reassemble")
             #expect(refused.status != 0, "there is no reassembly: \(refused)")
             #expect(try await live.ofctl("get-frags").output.contains("drop"))
+        }
+
+        @Test("closes and opens a port, and hears of its link")
+        func ports() async throws {
+            let live = try await LiveSwitch.started()
+            try await live.addFlows("in_port=1,actions=output:2", "in_port=2,actions=output:1")
+            let monitor = try live.startOfctl("monitor")
+            try await live.expectPing(from: 1, to: 2, count: 2)
+            for (word, opposite, shown) in [
+                ("down", "up", "PORT_DOWN"), ("no-receive", "receive", "NO_RECV"), ("no-forward", "forward", "NO_FWD"),
+            ] {
+                #expect(try await live.ofctl("mod-port", "2", word).status == 0, "\(word)")
+                let described = try await live.ofctl("dump-ports-desc", "2").output
+                #expect(described.contains("config:     \(shown)"), "\(described)")
+                #expect(described.contains("LIVE") == (word != "down"), "\(described)")
+                try await live.expectPing(false, from: 1, to: 2, count: 1)
+                #expect(try await eventually { monitor.printed.contains("config:     \(shown)") }, "\(monitor.printed)")
+                #expect(try await live.ofctl("mod-port", "2", opposite).status == 0, "\(opposite)")
+                try await live.expectPing(from: 1, to: 2, count: 2)
+            }
+            let drops = try await live.show("drops")
+            for reason in ["port_down", "no_receive", "no_forward"] {
+                #expect(drops.contains { $0.text("reason") == reason && $0.number("port") == 2 }, "\(drops)")
+            }
+            #expect(monitor.printed.contains("MOD: 2(h2)"), "\(monitor.printed)")
+
+            // A setting stays while the link goes and comes.
+            #expect(try await live.ofctl("mod-port", "2", "no-packet-in").status == 0)
+            func setLink(_ state: String) async throws {
+                let outcome = try await Command.run(
+                    ["ip", "-n", live.namespaces.ofHost(2), "link", "set", "eth0", state]
+                )
+                try #require(outcome.status == 0, "\(outcome)")
+            }
+            func described(_ text: String) async throws -> Bool {
+                try await live.ofctl("dump-ports-desc", "2").output.contains(text)
+            }
+            try await setLink("down")
+            #expect(
+                try await eventually(within: .seconds(1)) { monitor.printed.contains("state:      LINK_DOWN") },
+                "\(monitor.printed)"
+            )
+            #expect(try await described("config:     NO_PACKET_IN"))
+            try await setLink("up")
+            #expect(try await eventually { try await described("state:      LIVE") })
+            #expect(try await described("config:     NO_PACKET_IN"))
+            monitor.send(SIGTERM)
+            _ = try await monitor.outcome(within: .seconds(5))
         }
 
         @Test("is told what is wrong with a flow")

@@ -41,9 +41,9 @@ extension SwitchModel {
     private func stage(_ message: Message, in transaction: inout FlowTransaction) throws(OpenFlowError) {
         switch message {
         case .flowMod(let mod): try stage(mod, in: &transaction)
-        // Neither of these has anything to change as yet that would have to be taken back.
+        // This has nothing to change as yet that would have to be taken back.
         case .groupMod(let mod): try execute(mod)
-        case .portMod(let mod): try execute(mod)
+        case .portMod(let mod): try stage(mod, in: &transaction)
         default: throw .bundleFailed(.messageUnsupported, "\(message.type) in a bundle")
         }
     }

@@ -167,6 +167,10 @@ extension DropReason {
             case .noOutput: .noOutput
             case .ingressPort: .outputToIngress
             case .noSuchPort: .noSuchPort
+            case .portDown: .portDown
+            case .noReceive: .noReceive
+            case .noForward: .noForward
+            case .noPacketIn: .noPacketIn
             }
     }
 }

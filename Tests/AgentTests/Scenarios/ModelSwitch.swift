@@ -44,6 +44,8 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
         try model.setConfig(SwitchConfig(fragmentHandling: handling))
     }
 
+    func configure(_ port: UInt32, _ config: PortConfig) throws { try model.configure(port, config) }
+
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
         for (origin, message) in rules {
             guard let mod = message.flowMod else { throw ScenarioError("\(origin): \(message.frame)") }
@@ -90,6 +92,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
     // MARK: Datapath
 
     func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {}
+    func configure(ports: [PortNumber: PortConfig]) {}
     func whenApplied(_ body: @escaping () -> Void) { body() }
     func counters(of flow: FlowEntry) -> FlowCounters {
         flowCounters[ObjectIdentifier(flow)]?.counters ?? FlowCounters()
@@ -169,6 +172,21 @@ extension SwitchModel {
         } catch {
             return error
         }
+    }
+
+    /// A port-mod that sets and clears all settings of a port.
+    func configure(_ number: UInt32, _ config: PortConfig) throws {
+        let number = PortNumber(rawValue: number)
+        guard let port = ports[number]?.port else { throw ScenarioError("there is no port \(number)") }
+        try execute(
+            PortMod(
+                number: number,
+                hardwareAddress: port.hardwareAddress,
+                config: config,
+                mask: [.portDown, .noReceive, .noForward, .noPacketIn],
+                advertise: []
+            )
+        )
     }
 
     /// The statistics of all flow entries.

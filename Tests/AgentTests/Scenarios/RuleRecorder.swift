@@ -103,7 +103,7 @@ extension Scenario.Event {
         case .rules(let messages): messages
         case .refused(let message, _): [message]
         case .packetOut(let text, _): [.packetOut(text)]
-        case .config, .packet, .wait, .counters: []
+        case .config, .portConfig, .packet, .wait, .counters: []
         }
     }
 }

@@ -47,6 +47,7 @@ extension Scenario.Step {
             "flow_removed",
             "counters",
             "config",
+            "port_config",
             "refused"
         )
         let removed = try keys["flow_removed"]?.list().map(Scenario.FlowRemovedExpectation.init) ?? []
@@ -78,10 +79,12 @@ extension Scenario.Step {
             try self.init(counters: counters)
         } else if let config = keys["config"] {
             try self.init(config: config)
+        } else if let ports = keys["port_config"] {
+            try self.init(portConfig: ports)
         } else if let refused = keys["refused"] {
             try self.init(refused: refused)
         } else {
-            throw value.failure("one of in, packet_out, rules, wait, counters, config, refused expected")
+            throw value.failure("one of in, packet_out, rules, wait, counters, config, port_config, refused expected")
         }
     }
 
@@ -94,6 +97,24 @@ extension Scenario.Step {
             }
         guard let handling else { throw config.failure("frags: drop or normal") }
         self.init(line: config.line, event: .config(handling))
+    }
+
+    /// `{2: [no-forward]}`, with the words of `ovs-ofctl mod-port`.
+    private init(portConfig value: ScenarioValue) throws {
+        var ports: [UInt32: PortConfig] = [:]
+        for (key, words) in try value.mapping() {
+            guard let number = UInt32(key) else { throw value.failure("a port number expected, not \(key)") }
+            ports[number] = try words.list().reduce(into: PortConfig()) { config, word in
+                switch try word.text() {
+                case "down": config.insert(.portDown)
+                case "no-receive": config.insert(.noReceive)
+                case "no-forward": config.insert(.noForward)
+                case "no-packet-in": config.insert(.noPacketIn)
+                default: throw word.failure("down, no-receive, no-forward or no-packet-in expected")
+                }
+            }
+        }
+        self.init(line: value.line, event: .portConfig(ports))
     }
 
     fileprivate init(refused value: ScenarioValue) throws {

@@ -29,6 +29,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
     enum Event: Sendable {
         case config(FragmentHandling)
+        /// Port-mods.
+        case portConfig([UInt32: PortConfig])
         /// Flow-mods that must be accepted.
         case rules([OpenFlowMessage])
         case refused(OpenFlowMessage, error: String)

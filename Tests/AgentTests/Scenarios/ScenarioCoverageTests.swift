@@ -29,7 +29,7 @@ struct ScenarioCoverageTests {
             case .packet(_, _, let out), .packetOut(_, let out):
                 accepted += messages
                 fates += out
-            case .rules, .config, .wait, .counters: accepted += messages
+            case .rules, .config, .portConfig, .wait, .counters: accepted += messages
             }
         }
         (self.accepted, self.refused, self.fates, self.errors) = (accepted, refused, fates, errors)
