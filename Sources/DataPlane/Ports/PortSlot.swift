@@ -84,9 +84,9 @@ package struct ReceiveQueue: BitwiseCopyable, Sendable {
 package struct ReceivePlan {
     package var count: Int
     /// Entries of the list of descriptors behind the queues: the worker's own, then those of the queues that have one.
-    var descriptorCount: UInt32
-    /// 1: all queues have a descriptor, so the worker need not look at them while it sleeps.
-    var allWake: UInt32
+    var descriptorCount: Int
+    /// Whether all queues have a descriptor, so that the worker need not look at them while it sleeps.
+    var allWake: Bool { descriptorCount == count &+ 1 }
     package static let queuesOffset = 16
 
     package static func size(count: Int) -> Int {
@@ -104,11 +104,7 @@ package struct ReceivePlan {
             )
         }
         memory.storeBytes(
-            of: ReceivePlan(
-                count: queues.count,
-                descriptorCount: UInt32(waited.count),
-                allWake: waited.count == queues.count + 1 ? 1 : 0
-            ),
+            of: ReceivePlan(count: queues.count, descriptorCount: waited.count),
             as: ReceivePlan.self
         )
     }

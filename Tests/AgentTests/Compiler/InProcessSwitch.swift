@@ -39,17 +39,7 @@ final class InProcessSwitch {
             pool: pool,
             memory: TableMemory(limit: tableBytes, fromEAL: false)
         )
-        model = SwitchModel(
-            datapathID: 1,
-            description: SwitchDescription(
-                manufacturer: "",
-                hardware: "",
-                software: "",
-                serialNumber: "",
-                datapath: ""
-            ),
-            datapath: datapath
-        )
+        model = SwitchModel(datapath: datapath)
         datapath.publisher.onFullRing = { $0.pointee.takeDeltas() }
         var slots: [PortNumber: UInt16] = [:]
         for number in 1...UInt32(portCount) {

@@ -18,18 +18,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
     private var portCounters: [PortNumber: PortStatistics] = [:]
 
     init(ports: [UInt32]) {
-        model = SwitchModel(
-            datapathID: 1,
-            description: SwitchDescription(
-                manufacturer: "",
-                hardware: "",
-                software: "",
-                serialNumber: "",
-                datapath: ""
-            ),
-            datapath: self,
-            now: { [unowned self] in time }
-        )
+        model = SwitchModel(datapath: self, now: { [unowned self] in time })
         for number in ports {
             let port = PortNumber(rawValue: number)
             model.setPort(Port(number: port, hardwareAddress: EthernetAddress(rawValue: 0), name: "p\(number)"))
