@@ -58,9 +58,11 @@ extension LiveTests {
 
         @Test(
             "Faucet connects two hosts in one VLAN",
-            .enabled(if: Requirements.isInstalled(Requirements.faucet), "there is no \(Requirements.faucet)")
+            .enabled(if: Requirements.isInstalled(Requirements.faucet), "there is no \(Requirements.faucet)"),
+            // The second one sets the features of the tables that it uses, and removes the others.
+            arguments: ["Open vSwitch", "GenericTFM"]
         )
-        func faucet() async throws {
+        func faucet(hardware: String) async throws {
             let live = try await LiveSwitch.started {
                 $0.controllers = ["tcp:127.0.0.1:6653"]
                 $0.openflow = ["max_backoff: 1s"]
@@ -69,7 +71,12 @@ extension LiveTests {
                 "faucet.yaml",
                 """
                 vlans: {hosts: {vid: 100}}
-                dps: {live: {dp_id: 0x2a, hardware: "Open vSwitch", interfaces: {1: {native_vlan: hosts}, 2: {native_vlan: hosts}}}}
+                acls: {guard: [{rule: {dl_type: 0x800, nw_proto: 17, udp_dst: 9, actions: {allow: 0}}}, {rule: {actions: {allow: 1}}}]}
+                dps:
+                  live:
+                    dp_id: 0x2a
+                    hardware: "\(hardware)"
+                    interfaces: {1: {native_vlan: hosts, acl_in: guard}, 2: {native_vlan: hosts}}
 
                 """
             )
@@ -96,6 +103,7 @@ extension LiveTests {
             try await live.expectPing(from: 2, to: 1, count: 10)
             let learned = try await live.flows("dl_dst=02:00:00:00:00:02")
             #expect(learned.contains { $0.contains("output:2") }, "\(learned)")
+            #expect(try await live.flows("udp,tp_dst=9").contains { $0.contains("actions=drop") }, "the ACL")
             #expect(!said().contains("OFPErrorMsg"), "\(said())")
             faucet.end()
         }

@@ -45,8 +45,9 @@ extension SwitchModel {
             return
         }
         guard flowCount < flowLimit else { throw .flowModFailed(.tableFull, "\(flowLimit) flow entries") }
-        guard tables[table].entries.count < tableFlowLimit else {
-            throw .flowModFailed(.tableFull, "\(tableFlowLimit) flow entries in table \(table)")
+        let limit = tableConfigurations?[mod.tableID].map { Int($0.features.maxEntries) } ?? tableFlowLimit
+        guard tables[table].entries.count < limit else {
+            throw .flowModFailed(.tableFull, "\(limit) flow entries in table \(table)")
         }
         insert(FlowEntry(mod, identity: identity, installed: now()), in: &transaction)
     }

@@ -9,7 +9,7 @@ extension SwitchModel {
     /// Throws the error that the specification names for the first thing that is wrong.
     func validate(_ mod: FlowMod) throws(OpenFlowError) {
         let isDelete = mod.command == .delete || mod.command == .deleteStrict
-        guard mod.tableID < Self.tableCount || (isDelete && mod.tableID == TableID.all) else {
+        guard hasTable(mod.tableID) || (isDelete && mod.tableID == TableID.all) else {
             throw .flowModFailed(.badTableID, "table \(mod.tableID)")
         }
         guard mod.flags.subtracting(.known).isEmpty else {
@@ -21,6 +21,9 @@ extension SwitchModel {
             throw .badRequest(.bufferUnknown, "buffer \(mod.bufferID); packets are not buffered")
         }
         try validate(mod.instructions, of: mod)
+        if let table = tableConfigurations?[mod.tableID] {
+            try table.validate(mod.match.normalized, priority: mod.priority, mod.instructions)
+        }
         guard Self.fitIntoReply(mod.instructions) else {
             throw .badAction(.tooMany, "an entry that no statistics reply has room for")
         }
@@ -58,15 +61,18 @@ extension SwitchModel {
     }
 
     private func validate(_ instructions: [Instruction], of mod: FlowMod) throws(OpenFlowError) {
-        var seen: Set<InstructionType> = []
+        // A bit for each type.
+        var seen: UInt8 = 0
         for instruction in instructions {
             guard SwitchCapabilities.instructions.contains(instruction.type) else {
                 throw .badInstruction(.unsupportedInstruction, "\(instruction) is not supported")
             }
             // 1.3 has no code for this one; Open vSwitch answers the same.
-            guard seen.insert(instruction.type).inserted else {
+            let bit: UInt8 = 1 << UInt8(truncatingIfNeeded: instruction.type.rawValue)
+            guard seen & bit == 0 else {
                 throw .badInstruction(.unsupportedInstruction, "\(instruction): the second of its type")
             }
+            seen |= bit
             if case .gotoTable(let next) = instruction {
                 guard next > mod.tableID, next < Self.tableCount else {
                     throw .badInstruction(.badTableID, "goto_table:\(next) in table \(mod.tableID)")

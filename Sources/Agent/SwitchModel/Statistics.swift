@@ -7,7 +7,7 @@ extension SwitchModel {
     /// The answer, however long: `Envelope.multipartReplies` makes messages of it.
     ///
     /// Throws the error to answer with: `BAD_REQUEST/BAD_TABLE_ID` or `BAD_PORT`, errors of type BAD_MATCH,
-    /// `QUEUE_OP_FAILED/…`, `METER_MOD_FAILED/UNKNOWN_METER`, `TABLE_FEATURES_FAILED/EPERM`,
+    /// `QUEUE_OP_FAILED/…`, `METER_MOD_FAILED/UNKNOWN_METER`, those of type TABLE_FEATURES_FAILED,
     /// `BAD_REQUEST/BAD_EXPERIMENTER`.
     package func answer(_ request: MultipartRequest) throws(OpenFlowError) -> MultipartReply {
         switch request {
@@ -15,14 +15,12 @@ extension SwitchModel {
         case .flow(let request):
             return .flow(try selected(by: request).map(statistics))
         case .aggregate(let request): return .aggregate(try aggregate(request))
-        case .table: return .table(tables.indices.map(tableStatistics))
+        case .table: return .table(tableIDs.map { tableStatistics(Int($0)) })
         case .portStatistics(let number):
             return .portStatistics(try portStatistics(number))
         case .portDescription: return .portDescription(portDescriptions)
         case .tableFeatures(let changes):
-            guard changes.isEmpty else {
-                throw .tableFeaturesFailed(.permissionError, "the tables' features can't be set")
-            }
+            if !changes.isEmpty { try setTableFeatures(changes) }
             return .tableFeatures(tableFeatures)
         case .queue(let request): return .queue(try queueStatistics(request))
         case .group: return .group([])
@@ -33,7 +31,7 @@ extension SwitchModel {
         case .meterFeatures: return .meterFeatures(MeterFeatures())
         case .flowMonitor(let monitors):
             for monitor in monitors {
-                guard monitor.tableID < Self.tableCount || monitor.tableID == TableID.all else {
+                guard hasTable(monitor.tableID) || monitor.tableID == TableID.all else {
                     throw .badRequest(.badTableID, "table \(monitor.tableID) of monitor \(monitor.id)")
                 }
                 try validate(monitor.match)
@@ -47,7 +45,7 @@ extension SwitchModel {
     }
 
     private func selected(by request: FlowStatisticsRequest) throws(OpenFlowError) -> [FlowEntry] {
-        guard request.tableID < Self.tableCount || request.tableID == TableID.all else {
+        guard hasTable(request.tableID) || request.tableID == TableID.all else {
             throw .badRequest(.badTableID, "table \(request.tableID)")
         }
         try validate(request.match)

@@ -25,6 +25,8 @@ package final class SwitchModel {
 
     /// All tables, by number.
     package internal(set) var tables = [FlowTable](repeating: FlowTable(), count: Int(tableCount))
+    /// What a controller has set the tables' features to; a table that is not there does not exist. Nil: nothing has been set.
+    var tableConfigurations: [UInt8: TableConfiguration]?
     /// Entries in all tables.
     package internal(set) var flowCount = 0
     package internal(set) var ports: [PortNumber: SwitchPort] = [:]
@@ -83,7 +85,7 @@ package final class SwitchModel {
     ///
     /// Throws `TABLE_MOD_FAILED/BAD_TABLE` or `BAD_CONFIG`.
     package func execute(_ mod: TableMod) throws(OpenFlowError) {
-        guard mod.tableID < Self.tableCount || mod.tableID == TableID.all else {
+        guard hasTable(mod.tableID) || mod.tableID == TableID.all else {
             throw .tableModFailed(.badTable, "table \(mod.tableID)")
         }
         guard mod.config & ~3 == 0 else { throw .tableModFailed(.badConfig, "config \(mod.config)") }

@@ -171,7 +171,6 @@ struct StatisticsTests {
             }
             #expect(kinds == [0, 2, 4, 6, 8, 10, 12, 14])
         }
-        #expect(refusal(of: .tableFeatures([features[0]])) == .tableFeaturesFailed(.permissionError))
     }
 
     @Test func groupsMetersAndQueuesAreEmpty() throws {
