@@ -143,10 +143,12 @@ extension Agent {
 
 extension MessageCounts {
     fileprivate var report: [ChannelReport.MessageCount] {
-        let received = received.map {
-            ChannelReport.MessageCount(direction: .receive, type: $0.key.name, count: $0.value)
+        let received = received.counted.map {
+            ChannelReport.MessageCount(direction: .receive, type: $0.type.name, count: $0.count)
         }
-        let sent = sent.map { ChannelReport.MessageCount(direction: .transmit, type: $0.key.name, count: $0.value) }
+        let sent = sent.counted.map {
+            ChannelReport.MessageCount(direction: .transmit, type: $0.type.name, count: $0.count)
+        }
         return (received + sent).sorted { ($0.type, $0.direction.rawValue) < ($1.type, $1.direction.rawValue) }
     }
 }

@@ -88,7 +88,7 @@ final class ControllerSession {
     /// Takes the messages of one read.
     func deliver(_ envelopes: [Envelope], to requests: SwitchRequests) {
         for envelope in envelopes {
-            messages.received[envelope.message.type, default: 0] += 1
+            messages.received[envelope.message.type] += 1
             inbox.append(envelope)
         }
         work(requests)
@@ -132,7 +132,7 @@ final class ControllerSession {
 
     /// Sends an answer; together with others at the end of the batch.
     func send(_ envelope: Envelope) {
-        messages.sent[envelope.message.type, default: 0] += 1
+        messages.sent[envelope.message.type] += 1
         channel.write(envelope, promise: nil)
     }
 
@@ -144,8 +144,8 @@ final class ControllerSession {
     }
 
     /// Counts a message that the connection's state machine sent or took by itself.
-    func count(sent type: MessageType) { messages.sent[type, default: 0] += 1 }
-    func count(received type: MessageType) { messages.received[type, default: 0] += 1 }
+    func count(sent type: MessageType) { messages.sent[type] += 1 }
+    func count(received type: MessageType) { messages.received[type] += 1 }
 
     /// The most messages nobody asked for that wait for a controller to read.
     static let asyncBacklog = 16_384
@@ -212,11 +212,28 @@ final class ControllerSession {
 
 /// Messages by direction, seen from the agent, and type.
 struct MessageCounts {
-    var received: [MessageType: UInt64] = [:]
-    var sent: [MessageType: UInt64] = [:]
+    var received = ByType()
+    var sent = ByType()
 
     static func += (sum: inout MessageCounts, more: MessageCounts) {
-        sum.received.merge(more.received, uniquingKeysWith: +)
-        sum.sent.merge(more.sent, uniquingKeysWith: +)
+        for type in MessageType.allCases {
+            sum.received[type] += more.received[type]
+            sum.sent[type] += more.sent[type]
+        }
+    }
+
+    /// A number for each type of message.
+    struct ByType {
+        private var counts = [UInt64](repeating: 0, count: 1 + Int(MessageType.allCases.map(\.rawValue).max() ?? 0))
+
+        subscript(type: MessageType) -> UInt64 {
+            get { counts[Int(type.rawValue)] }
+            set { counts[Int(type.rawValue)] = newValue }
+        }
+
+        /// The types that there were any of.
+        var counted: [(type: MessageType, count: UInt64)] {
+            MessageType.allCases.map { ($0, self[$0]) }.filter { $0.1 > 0 }
+        }
     }
 }

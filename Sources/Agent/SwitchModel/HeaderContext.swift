@@ -5,24 +5,33 @@ import OpenFlow
 
 /// Fields with known values.
 struct HeaderContext {
-    private var known: [OXMField: UInt128] = [:]
+    /// None twice. They are few: a list is searched faster than a dictionary is made.
+    private var fields: [(field: OXMField, value: UInt128)] = []
 
     /// What every packet that fits the match has.
     init(_ match: Match) {
+        fields.reserveCapacity(match.fields.count)
         for entry in match.fields {
             if entry.significantMask == entry.field.allOnes {
-                known[entry.field] = entry.value
+                know(entry.field, entry.value)
             } else if entry.field == .vlanVID, entry.significantMask & MatchField.vlanPresent != 0 {
-                known[.vlanVID] = entry.value & MatchField.vlanPresent
+                know(.vlanVID, entry.value & MatchField.vlanPresent)
             }
         }
     }
 
     /// What one packet has.
-    init(_ fields: PacketFields) { known = fields.values }
+    init(_ packet: PacketFields) { fields = packet.values.map { ($0.key, $0.value) } }
+
+    private func known(_ field: OXMField) -> UInt128? { fields.first { $0.field == field }?.value }
+
+    private mutating func know(_ field: OXMField, _ value: UInt128?) {
+        fields.removeAll { $0.field == field }
+        if let value { fields.append((field, value)) }
+    }
 
     /// Whether there is certainly a VLAN tag.
-    var isTagged: Bool { (known[.vlanVID] ?? 0) & MatchField.vlanPresent != 0 }
+    var isTagged: Bool { (known(.vlanVID) ?? 0) & MatchField.vlanPresent != 0 }
 
     /// Whether the packet is certainly IPv4 or IPv6.
     var isIP: Bool { meets(.etherType(0x0800, or: 0x86dd)) }
@@ -37,7 +46,7 @@ struct HeaderContext {
     func meets(_ prerequisite: Prerequisite) -> Bool {
         switch prerequisite {
         case .none: true
-        case .inPort: known[.inPort] != nil
+        case .inPort: known(.inPort) != nil
         case .vlanTag: isTagged
         case .etherType(let first, let second): has(.ethType, first) || second.map { has(.ethType, $0) } ?? false
         case .ipProto(let number, let version):
@@ -47,13 +56,16 @@ struct HeaderContext {
         }
     }
 
-    private func has(_ field: OXMField, _ value: UInt16) -> Bool { known[field] == UInt128(value) }
+    private func has(_ field: OXMField, _ value: UInt16) -> Bool { known(field) == UInt128(value) }
 
     /// A tag has been pushed.
-    mutating func pushTag() { known[.vlanVID] = MatchField.vlanPresent }
+    mutating func pushTag() { know(.vlanVID, MatchField.vlanPresent) }
 
     /// A tag has been popped: another one may have been below it.
-    mutating func popTag() { (known[.vlanVID], known[.vlanPCP]) = (nil, nil) }
+    mutating func popTag() {
+        know(.vlanVID, nil)
+        know(.vlanPCP, nil)
+    }
 
     /// Ethernet type and what is behind have become another: an MPLS shim has been pushed or popped.
     mutating func setEthType(_ type: UInt16) { set(.ethType, UInt128(type)) }
@@ -62,17 +74,17 @@ struct HeaderContext {
     mutating func pushPBB() {
         popTag()
         setEthType(0x88e7)
-        known[.vlanVID] = 0
+        know(.vlanVID, 0)
     }
 
     /// A PBB header has been popped: nothing is known of the frame within.
-    mutating func popPBB() { known = known.filter { [.inPort, .inPhyPort, .metadata, .tunnelID].contains($0.key) } }
+    mutating func popPBB() { fields.removeAll { ![.inPort, .inPhyPort, .metadata, .tunnelID].contains($0.field) } }
 
     /// A field has been set. After a change of eth_type or ip_proto nothing is known of the headers behind.
     mutating func set(_ field: OXMField, _ value: UInt128) {
         if field == .ethType || field == .ipProto {
-            known = known.filter { $0.key.rawValue < field.rawValue || $0.key.prerequisite == .none }
+            fields.removeAll { $0.field.rawValue >= field.rawValue && $0.field.prerequisite != .none }
         }
-        known[field] = value
+        know(field, value)
     }
 }

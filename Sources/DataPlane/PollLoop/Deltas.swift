@@ -59,6 +59,7 @@ extension Worker {
         }
         publish(applied, last)
         state.pointee.notify = true
+        state.pointee.stepsToSleep = Self.stepsAfterDeltas
         return stop
     }
 

@@ -5,9 +5,11 @@
 import CDPDK
 
 extension Worker {
-    /// Empty steps before a sleep: with a rule that follows each answer at once (as `ovs-ofctl add-flows` pushes them) the
-    /// worker is still awake.
-    private static var emptyStepsBeforeSleep: UInt64 { 2_000 }
+    /// Empty steps between the last packets and a sleep.
+    private static var stepsAfterPackets: UInt64 { 2_000 }
+    /// Empty steps between the last delta and a sleep, about a millisecond: who pushes rules one by one, each when the one
+    /// before is answered (as `ovs-ofctl add-flows` does), finds the worker awake.
+    static var stepsAfterDeltas: UInt64 { 20_000 }
     /// Nanoseconds of a nap while there are queues that wake nobody: a packet waits for less than 100 µs.
     private static var shortNap: UInt32 { 20_000 }
     private static var longNap: UInt32 { 90_000 }
@@ -19,14 +21,17 @@ extension Worker {
         let now = Clock.cycles
         if worked {
             counters.pointee.busyCycles &+= now &- state.pointee.stepStart
-            state.pointee.emptyInARow = 0
+            state.pointee.naps = 0
+            state.pointee.stepsToSleep = max(state.pointee.stepsToSleep, Self.stepsAfterPackets)
             if state.pointee.notify {
                 state.pointee.notify = false
                 cdpdk_notify(controlWaits, controlPipe)
             }
         } else {
-            state.pointee.emptyInARow &+= 1
-            if state.pointee.emptyInARow > Self.emptyStepsBeforeSleep && idle == .adaptive {
+            if state.pointee.stepsToSleep > 0 {
+                state.pointee.stepsToSleep &-= 1
+                cdpdk_pause()
+            } else if idle == .adaptive {
                 sleep()
             } else {
                 cdpdk_pause()
@@ -43,8 +48,8 @@ extension Worker {
         counters.pointee.sleeps &+= 1
         var nanoseconds = Self.longestSleep
         if !plan.pointee.allWake {
-            let beyond = state.pointee.emptyInARow &- Self.emptyStepsBeforeSleep
-            nanoseconds = beyond < 10 ? Self.shortNap : Self.longNap
+            state.pointee.naps &+= 1
+            nanoseconds = state.pointee.naps < 10 ? Self.shortNap : Self.longNap
         }
         cdpdk_before_sleep(sleeping)
         guard deltas.isEmpty && handoversAreEmpty() else {

@@ -24,7 +24,10 @@ struct WorkerState {
     var droppedCount = 0
     /// Whether something was published for the control side in this burst.
     var notify = false
-    var emptyInARow: UInt64 = 0
+    /// Empty steps until an adaptive worker sleeps.
+    var stepsToSleep: UInt64 = 0
+    /// Naps since there was something to do.
+    var naps: UInt64 = 0
     /// Start of the present step, in cycles.
     var stepStart: UInt64 = 0
     var now: UInt32 = 0

@@ -23,6 +23,8 @@ package struct Match: Hashable, Sendable {
     /// no bit matters left out altogether, bits outside of the mask zero. Two matches that say the same are equal
     /// when normalized.
     package var normalized: Match {
+        // Most come that way, and then they share their memory.
+        guard !isNormalized else { return self }
         var result: [MatchField] = []
         result.reserveCapacity(fields.count)
         for entry in fields {
@@ -34,6 +36,17 @@ package struct Match: Hashable, Sendable {
         }
         result.sort { $0.field.rawValue < $1.field.rawValue }
         return Match(result)
+    }
+
+    private var isNormalized: Bool {
+        var last = -1
+        for entry in fields {
+            let all = entry.field.allOnes
+            guard Int(entry.field.rawValue) > last, entry.value & ~(entry.mask ?? all) == 0 else { return false }
+            if let mask = entry.mask, mask == 0 || mask == all || mask & ~all != 0 { return false }
+            last = Int(entry.field.rawValue)
+        }
+        return true
     }
 
     /// Whether every packet that fits `other` fits this match too: `other` says the same or more. This is the test of
