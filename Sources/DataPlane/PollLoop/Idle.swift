@@ -16,7 +16,7 @@ extension Worker {
 
     @inline(__always)
     borrowing func endStep(worked: Bool) {
-        let now = Clock.cycles
+        var now = Clock.cycles
         if worked {
             counters.pointee.busyCycles &+= now &- state.pointee.stepStart
             state.pointee.emptyInARow = 0
@@ -28,6 +28,7 @@ extension Worker {
             state.pointee.emptyInARow &+= 1
             if state.pointee.emptyInARow > Self.emptyStepsBeforeSleep && idle == .adaptive {
                 sleep()
+                now = Clock.cycles
             } else {
                 cdpdk_pause()
             }
