@@ -226,7 +226,7 @@ final class TableCompiler {
         return headers.indices.map { worker in
             let cells = buckets[worker].bindMemory(to: UInt64.self, capacity: group.slots.count)
             for (slot, content) in group.slots.enumerated() {
-                cells[slot] = content > 1 ? slotWord(Int(content) - 2, worker) : UInt64(content)
+                cells[slot] = content.flow.map { slotWord($0, worker) } ?? UInt64(content.content)
             }
             let subtable = headers[worker].bindMemory(to: Subtable.self, capacity: 1)
             subtable.initialize(
