@@ -84,6 +84,8 @@ final class Agent {
             description: configuration.switchDescription,
             flowLimit: configuration.openflow.flowLimit,
             tableFlowLimit: configuration.openflow.tableFlowLimit ?? .max,
+            meterLimit: configuration.openflow.meterLimit,
+            meterBandLimit: configuration.openflow.meterBandLimit,
             datapath: datapath
         )
         requests = SwitchRequests(
@@ -227,6 +229,7 @@ final class Agent {
         requests.settings = new.openflow
         model.flowLimit = new.openflow.flowLimit
         model.tableFlowLimit = new.openflow.tableFlowLimit ?? .max
+        (model.meterLimit, model.meterBandLimit) = (new.openflow.meterLimit, new.openflow.meterBandLimit)
         let removed = change.removedPorts + change.changedPorts.map(\.old)
         let added = change.addedPorts + change.changedPorts.map(\.new)
         let bound = NIOLoopBound(self, eventLoop: loop)

@@ -76,7 +76,8 @@ final class SwitchRequests {
         case .groupMod(let mod): try model.execute(mod)
         case .portMod(let mod): try model.execute(mod)
         case .tableMod(let mod): try model.execute(mod)
-        case .meterMod(let mod): try model.execute(mod)
+        case .meterMod(let mod):
+            try changing(by: session, [envelope.xid]) { () throws(OpenFlowError) in try model.execute(mod) }
         case .multipartRequest(let request, let more):
             guard let request = try session.gather(request, more: more, xid: envelope.xid) else { return [] }
             let answer = try model.answer(request)

@@ -12,7 +12,9 @@ package struct TextTable: CustomStringConvertible {
     }
 
     /// Adds a row with one cell a column.
-    mutating func add(_ cells: String...) { rows.append(cells) }
+    mutating func add(_ cells: String...) { add(cells) }
+
+    mutating func add(_ cells: [String]) { rows.append(cells) }
 
     /// The lines, with two spaces between columns and none at the end.
     package var description: String {

@@ -24,9 +24,12 @@ package final class CompiledDatapath: Datapath {
     package let memory: TableMemory
     package let publisher: Publisher
     package let compiler: Compiler
+    private let meters: MeterStore
     private let pool: PacketPool
     /// What the next `apply` sets of ports.
     private var portSettings: [PortNumber: PortConfig] = [:]
+    /// What the next `apply` changes of meters.
+    private var meterChanges: [MeterChange] = []
     /// Where packet-ins go.
     package var onPacketIn: (PacketInEvent) -> Void = { _ in }
 
@@ -41,6 +44,12 @@ package final class CompiledDatapath: Datapath {
             settings: workers.map { $0.pointee.settings },
             tableSlots: workers.map { $0.pointee.tables }
         )
+        meters = MeterStore(
+            memory: memory,
+            publisher: publisher,
+            settings: workers.map { $0.pointee.settings }
+        )
+        compiler.programs.meterSlot = { [meters] in meters.slot($0) }
         ports = PortTable(workers: workers, pool: pool, publisher: publisher, memory: memory)
         publisher.freeFlows = { [compiler] in compiler.free($0) }
         publisher.drainPacketIns = { [unowned self] in drainPacketIns() }
@@ -50,16 +59,25 @@ package final class CompiledDatapath: Datapath {
 
     package func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {
         if atomically { publisher.gather() }
-        defer { portSettings = [:] }
+        defer { (portSettings, meterChanges) = ([:], []) }
+        let changedMeters: MeterStore.Staged
+        do { changedMeters = try meters.stage(meterChanges) } catch {
+            publisher.seal()
+            throw .meterModFailed(.outOfMeters, "\(memory.used) of \(memory.limit) bytes for tables are in use")
+        }
         do {
             publisher.retire(flows: try compiler.apply(changes))
+            meters.commit(changedMeters)
             for (number, config) in portSettings { ports.configure(number, config) }
             publisher.seal()
         } catch {
+            meters.abandon(changedMeters)
             publisher.seal()
             throw .flowModFailed(.tableFull, "\(memory.used) of \(memory.limit) bytes for tables are in use")
         }
     }
+
+    package func configure(meters changes: [MeterChange]) { meterChanges = changes }
 
     package func configure(ports settings: [PortNumber: PortConfig]) { portSettings = settings }
 
@@ -139,6 +157,8 @@ package final class CompiledDatapath: Datapath {
         }
         return sum
     }
+
+    package func counters(ofMeter id: UInt32) -> MeterCounters { meters.counters(of: id) }
 
     package func counters(ofPort number: PortNumber) -> PortStatistics? { ports.statistics(number) }
 

@@ -122,6 +122,8 @@ final class ProgramStore {
     private var byKey: [Key: Int] = [:]
     /// The configured ports; changing them makes programs that name ports out of date.
     var slots: [PortNumber: UInt16] = [:]
+    /// The `MeterSlot` of a meter, which stays what it is as long as a flow entry refers to it.
+    var meterSlot: (UInt32) -> UnsafeMutableRawPointer? = { _ in nil }
 
     init(memory: TableMemory) { self.memory = memory }
 
@@ -164,6 +166,7 @@ final class ProgramStore {
         var metadata: (value: UInt64, mask: UInt64)?
         var gotoTable: UInt8?
         var namesPort = false
+        var meter: UnsafeMutableRawPointer?
         for instruction in key.instructions {
             switch instruction {
             case .applyActions(let list):
@@ -175,9 +178,11 @@ final class ProgramStore {
             case .clearActions: clear = true
             case .writeMetadata(let value, let mask): metadata = (value, mask)
             case .gotoTable(let table): gotoTable = table
-            case .meter: break  // refused by the switch model
+            case .meter(let id): meter = meterSlot(id)
             }
         }
+        // Before all else (OpenFlow 1.3.5 §5.9).
+        if let meter { apply.insert(.meter(meter), at: 0) }
         let size = ActionProgram.size(count: apply.count + write.count)
         guard let block = memory.allocate(size) else { return nil }
         ActionProgram.initialize(
@@ -188,7 +193,7 @@ final class ProgramStore {
             metadata: metadata,
             gotoTable: gotoTable
         )
-        let changesHeaders = (apply + write).contains { !$0.isOutput }
+        let changesHeaders = (apply + write).contains(where: \.changesHeaders)
         return Program(
             key: key,
             memory: block,

@@ -89,6 +89,9 @@ package final class Publisher: DeltaSink {
     package func retire(_ block: UnsafeMutableRawPointer, _ bytes: Int) { retired.append(.block(block, bytes)) }
     package func retire(flows: [Int]) { if !flows.isEmpty { retired.append(.flows(flows)) } }
 
+    /// Runs `body` before what is retired with it is freed: it may look at that for the last time.
+    func retire(_ body: @escaping () -> Void) { retired.append(.body(body)) }
+
     /// Retired since the last `seal`: a block may be retired before the store that unlinks it is sent.
     private var retired: [Waiting] = []
 

@@ -193,6 +193,8 @@ extension Configuration.OpenFlow {
         set(&packetInBurst, mapping["packet_in_burst"]?.number(1...Limits.packetInRate))
         set(&flowLimit, mapping["flow_limit"]?.number(1...Limits.flows))
         set(&tableFlowLimit, mapping["table_flow_limit"]?.number(1...Limits.flows))
+        set(&meterLimit, mapping["meter_limit"]?.number(1...Limits.meters))
+        set(&meterBandLimit, mapping["meter_band_limit"]?.number(1...Limits.meterBands))
         set(&auxiliaryConnections, mapping["auxiliary_connections"]?.number(0...Limits.auxiliaryConnections))
         set(&bundleLimit, mapping["bundle_limit"]?.number(1...Limits.bundleMessages))
         set(&bundleTimeout, mapping["bundle_timeout"]?.duration(Limits.bundleTimeout))

@@ -57,6 +57,10 @@ package struct Configuration: Equatable, Sendable {
         package var flowLimit = 1_000_000
         /// Flow entries of one table; nil: as many as of all.
         package var tableFlowLimit: Int?
+        /// Meters, the virtual ones among them.
+        package var meterLimit = 65_536
+        /// Bands of one meter.
+        package var meterBandLimit = 16
         /// Connections to each controller besides the main one.
         package var auxiliaryConnections = 0
         /// Messages of one bundle.

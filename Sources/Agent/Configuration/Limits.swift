@@ -24,6 +24,9 @@ enum Limits {
     static let backoff = TimeAmount.seconds(1)...TimeAmount.hours(1)
     static let packetInRate = 100_000_000
     static let flows = 16_777_216
+    static let meters = 1_048_576
+    /// `ofp_meter_features` tells of them in a byte.
+    static let meterBands = 255
     static let bundleMessages = 16_777_216
     /// Memory for the bundles of all connections together, about.
     static let bundleBytes = 512 << 20

@@ -36,6 +36,8 @@ package struct PipelineOutput: Hashable, Sendable {
 package enum PipelineStep {
     /// It was looked up in a table, and this entry was found.
     case table(UInt8, FlowEntry?)
+    /// A meter measured it.
+    case meter(UInt32)
     /// An action was executed on it.
     case action(Action)
     /// Its action set was executed, which the actions that follow are.
@@ -65,6 +67,8 @@ package enum PipelineStep {
         case noForward(PortNumber)
         /// A table miss for the controller, of a port set to OFPPC_NO_PACKET_IN.
         case noPacketIn
+        /// Above the rate of a meter's drop band.
+        case meter(UInt32)
     }
 }
 
@@ -74,6 +78,7 @@ extension PipelineStep: CustomStringConvertible {
         switch self {
         case .table(let id, let entry?): "table \(id): \(entry)"
         case .table(let id, nil): "table \(id): no match"
+        case .meter(let id): "    meter:\(id)"
         case .action(let action): "    \(action)"
         case .actionSet(let actions): "action set: " + actions.map(String.init(describing:)).joined(separator: ",")
         case .drop(let reason): "    drop: \(reason)"
@@ -94,6 +99,7 @@ extension PipelineStep.DropReason: CustomStringConvertible {
         case .noReceive: "the port receives nothing, by port-mod"
         case .noForward(let port): "nothing is sent to port \(port), by port-mod"
         case .noPacketIn: "the port's table misses do not go to the controller, by port-mod"
+        case .meter(let id): "above the rate of meter \(id)"
         }
     }
 }

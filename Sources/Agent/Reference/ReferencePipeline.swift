@@ -13,6 +13,8 @@ package struct ReferencePipeline {
     package private(set) var lookupLengths: [Int] = []
 
     private let model: SwitchModel
+    /// nil: no packet is above any rate.
+    private let meters: ReferenceMeters?
     private let inPort: PortNumber
     private var frame: [UInt8]
     private var metadata: UInt64 = 0
@@ -27,8 +29,15 @@ package struct ReferencePipeline {
     private var isAlive = true
 
     /// A frame that comes in by a port.
-    package static func receive(_ frame: [UInt8], inPort: PortNumber, by model: SwitchModel) -> Self {
-        var packet = Self(model: model, inPort: inPort, frame: frame)
+    ///
+    /// - Parameter meters: The state of the model's meters; nil: no packet is above any rate.
+    package static func receive(
+        _ frame: [UInt8],
+        inPort: PortNumber,
+        by model: SwitchModel,
+        meters: ReferenceMeters? = nil
+    ) -> Self {
+        var packet = Self(model: model, meters: meters, inPort: inPort, frame: frame)
         if PacketFields(frame) == nil {
             packet.drop(.notEthernet)
         } else if packet.config(of: inPort).contains(.portDown) {
@@ -42,10 +51,14 @@ package struct ReferencePipeline {
     }
 
     /// A frame that a controller sends (§7.3.7), the message being valid.
-    package static func packetOut(_ frame: [UInt8], inPort: PortNumber, actions: [Action], by model: SwitchModel)
-        -> Self
-    {
-        var packet = Self(model: model, inPort: inPort, frame: frame)
+    package static func packetOut(
+        _ frame: [UInt8],
+        inPort: PortNumber,
+        actions: [Action],
+        by model: SwitchModel,
+        meters: ReferenceMeters? = nil
+    ) -> Self {
+        var packet = Self(model: model, meters: meters, inPort: inPort, frame: frame)
         packet.execute(actions)
         packet.finish()
         return packet
@@ -93,6 +106,15 @@ package struct ReferencePipeline {
     /// §5.9: in the order of the specification, whatever their order in the entry. Returns the table to go to.
     private mutating func execute(_ rule: FlowEntry) -> UInt8? {
         packetInReason = rule.packetInReason
+        for case .meter(let id) in rule.instructions {
+            steps.append(.meter(id))
+            guard let meter = model.meters[id], let meters else { continue }
+            guard meters.meter(&frame, by: meter) else {
+                drop(.meter(id))
+                isAlive = false
+                return nil
+            }
+        }
         for case .applyActions(let actions) in rule.instructions { execute(actions) }
         for case .clearActions in rule.instructions { actionSet.clear() }
         for case .writeActions(let actions) in rule.instructions { actionSet.write(actions, of: rule) }
@@ -161,6 +183,10 @@ package struct ReferencePipeline {
 
     private mutating func sendToController(_ reason: PacketInReason, maxLength: UInt16) {
         guard reason != .noMatch || !config(of: inPort).contains(.noPacketIn) else { return drop(.noPacketIn) }
+        var frame = frame
+        if let meter = model.meters[MeterID.controller], let meters, !meters.meter(&frame, by: meter) {
+            return drop(.meter(meter.id))
+        }
         copies += 1
         var output = PipelineOutput(
             packetIn: reason,
@@ -176,7 +202,7 @@ package struct ReferencePipeline {
     /// OFPP_TABLE: a copy goes through the tables, the rest of the list goes on with the packet as it is.
     private mutating func submitToTables() {
         copies += 1
-        var copy = Self(model: model, inPort: inPort, frame: frame)
+        var copy = Self(model: model, meters: meters, inPort: inPort, frame: frame)
         copy.runTables()
         outputs += copy.outputs
         steps += copy.steps

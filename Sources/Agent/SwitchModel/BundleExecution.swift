@@ -14,10 +14,12 @@ package struct BundleFailure: Error, Hashable, Sendable {
 extension SwitchModel {
     /// What can be said of a message before it is its turn: whether it is acceptable in itself.
     package func check(forBundle message: Message) throws(OpenFlowError) {
+        // The meter that a flow-mod names may come with the bundle.
         if case .flowMod(let mod) = message { try validate(mod) }
+        if case .meterMod(let mod) = message { try validate(mod) }
     }
 
-    /// Carries out flow-mods, group-mods and port-mods in their order; what can't be in a bundle counts as failed.
+    /// Carries out flow-mods, group-mods, meter-mods and port-mods in their order; what can't be in a bundle counts as failed.
     ///
     /// - Parameter atomically: No packet goes by a part of the messages (ONFBF_ATOMIC).
     package func execute(bundle messages: [Message], atomically: Bool) throws(BundleFailure) {
@@ -43,6 +45,7 @@ extension SwitchModel {
         case .flowMod(let mod): try stage(mod, in: &transaction)
         // This has nothing to change as yet that would have to be taken back.
         case .groupMod(let mod): try execute(mod)
+        case .meterMod(let mod): try stage(mod, in: &transaction)
         case .portMod(let mod): try stage(mod, in: &transaction)
         default: throw .bundleFailed(.messageUnsupported, "\(message.type) in a bundle")
         }

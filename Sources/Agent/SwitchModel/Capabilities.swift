@@ -20,7 +20,7 @@ package enum SwitchCapabilities {
 
     /// Instructions. The others are refused with BAD_INSTRUCTION/UNSUP_INST.
     package static let instructions: Set<InstructionType> = [
-        .gotoTable, .writeMetadata, .writeActions, .applyActions, .clearActions,
+        .gotoTable, .writeMetadata, .writeActions, .applyActions, .clearActions, .meter,
     ]
 
     /// Reserved ports that a flow entry may output to. A packet-out may name OFPP_TABLE besides.

@@ -38,13 +38,18 @@ package protocol Datapath: AnyObject {
     /// Makes the changes take effect, in order, all or nothing. Removals come behind everything else. Returns before the
     /// workers forward by them.
     ///
-    /// Throws `FLOW_MOD_FAILED/TABLE_FULL` when memory does not suffice; then nothing has changed.
+    /// Throws `FLOW_MOD_FAILED/TABLE_FULL` or `METER_MOD_FAILED/OUT_OF_METERS` when memory does not suffice; then nothing has
+    /// changed.
     ///
     /// - Parameter atomically: Each packet goes by all of them or by none.
     func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError)
 
     /// Settings of ports that are to take effect with the changes of the next `apply`: if that throws, they don't.
     func configure(ports: [PortNumber: PortConfig])
+
+    /// Meters that change with the changes of the next `apply`: if that throws, they don't. New ones are there before the first flow
+    /// entry that refers to them, removed ones until the last one has gone.
+    func configure(meters: [MeterChange])
 
     /// Runs `body` when every worker forwards by everything applied before this call: at once, if so already.
     func whenApplied(_ body: @escaping () -> Void)
@@ -55,6 +60,9 @@ package protocol Datapath: AnyObject {
 
     /// Packets looked up in the table, and those of them that hit an entry.
     func counters(ofTable tableID: UInt8) -> (lookups: UInt64, matches: UInt64)
+
+    /// What has come to the meter and its bands; nothing if there is no such meter.
+    func counters(ofMeter id: UInt32) -> MeterCounters
 
     /// The port's counters; nil: no such port. The model fills in the duration.
     func counters(ofPort port: PortNumber) -> PortStatistics?

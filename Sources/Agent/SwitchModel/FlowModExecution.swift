@@ -18,6 +18,7 @@ extension SwitchModel {
     /// A flow-mod's steps on the tables. Throws before the first one.
     func stage(_ mod: FlowMod, in transaction: inout FlowTransaction) throws(OpenFlowError) {
         try validate(mod)
+        if mod.command != .delete && mod.command != .deleteStrict { try checkMeter(of: mod.instructions) }
         let filter = FlowFilter(mod)
         switch mod.command {
         case .add: try add(mod, filter.match, in: &transaction)

@@ -19,6 +19,10 @@ struct FlowTransaction {
     fileprivate(set) var steps: [Step] = []
     /// Port-mods that have been found valid. They do nothing before the end: no flow-mod looks at a port's settings.
     var portMods: [PortMod] = []
+    /// The meters before the first change of one; nil: none has changed.
+    var formerMeters: [UInt32: Meter]?
+    /// Meters that have come, gone or changed.
+    var changedMeters: Set<UInt32> = []
     /// For each message of a bundle the index of its first step; empty for what is no bundle.
     private(set) var firstSteps: [Int] = []
 
@@ -37,6 +41,7 @@ extension SwitchModel {
     func insert(_ entry: FlowEntry, in transaction: inout FlowTransaction) {
         tables[Int(entry.tableID)].insert(entry)
         flowCount += 1
+        countMeter(of: entry.instructions, +1)
         entry.pending = .inserted
         transaction.steps.append(.insert(entry))
     }
@@ -48,7 +53,9 @@ extension SwitchModel {
         in transaction: inout FlowTransaction
     ) {
         transaction.steps.append(.replace(entry, before: entry.contents, resetsCounters: resetsCounters))
+        countMeter(of: entry.instructions, -1)
         entry.contents = contents
+        countMeter(of: entry.instructions, +1)
         if entry.pending == .nothing { entry.pending = .changed }
     }
 
@@ -59,13 +66,16 @@ extension SwitchModel {
         in transaction: inout FlowTransaction
     ) {
         transaction.steps.append(.modify(entry, before: entry.instructions, resetsCounters: resetsCounters))
+        countMeter(of: entry.instructions, -1)
         entry.contents.instructions = instructions
+        countMeter(of: instructions, +1)
         if entry.pending == .nothing { entry.pending = .changed }
     }
 
     func remove(_ entry: FlowEntry, _ reason: FlowRemovedReason, in transaction: inout FlowTransaction) {
         tables[Int(entry.tableID)].remove(entry)
         flowCount -= 1
+        countMeter(of: entry.instructions, -1)
         // What was never published has nothing to be removed.
         entry.pending = entry.pending == .inserted ? .nothing : .removed
         transaction.steps.append(.remove(entry, reason))
@@ -79,6 +89,8 @@ extension SwitchModel {
     func commit(_ transaction: FlowTransaction, atomically: Bool = false) throws(OpenFlowError) {
         let changedPorts = ports(changedBy: transaction.portMods)
         if !changedPorts.isEmpty { datapath.configure(ports: changedPorts.mapValues(\.config)) }
+        let changedMeters = meterChanges(of: transaction)
+        if !changedMeters.isEmpty { datapath.configure(meters: changedMeters) }
         do {
             try datapath.apply(changes(of: transaction), atomically: atomically)
         } catch {
@@ -114,17 +126,26 @@ extension SwitchModel {
 
     /// Takes the steps back, the last one first.
     func rollBack(_ transaction: FlowTransaction) {
+        if let formerMeters = transaction.formerMeters { meters = formerMeters }
         for step in transaction.steps.reversed() {
             step.entry.pending = .nothing
             switch step {
             case .insert(let entry):
                 tables[Int(entry.tableID)].remove(entry)
                 flowCount -= 1
-            case .replace(let entry, let before, _): entry.contents = before
-            case .modify(let entry, let before, _): entry.contents.instructions = before
+                countMeter(of: entry.instructions, -1)
+            case .replace(let entry, let before, _):
+                countMeter(of: entry.instructions, -1)
+                entry.contents = before
+                countMeter(of: entry.instructions, +1)
+            case .modify(let entry, let before, _):
+                countMeter(of: entry.instructions, -1)
+                entry.contents.instructions = before
+                countMeter(of: before, +1)
             case .remove(let entry, _):
                 tables[Int(entry.tableID)].insert(entry)
                 flowCount += 1
+                countMeter(of: entry.instructions, +1)
             }
         }
     }

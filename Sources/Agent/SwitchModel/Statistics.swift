@@ -26,9 +26,9 @@ extension SwitchModel {
         case .group: return .group([])
         case .groupDescription: return .groupDescription([])
         case .groupFeatures: return .groupFeatures(GroupFeatures(types: [:]))
-        case .meter(let id): return .meter(try meters(id))
-        case .meterConfig(let id): return .meterConfig(try meters(id))
-        case .meterFeatures: return .meterFeatures(MeterFeatures())
+        case .meter(let id): return .meter(try meterStatistics(id))
+        case .meterConfig(let id): return .meterConfig(try meterConfigs(id))
+        case .meterFeatures: return .meterFeatures(meterFeatures)
         case .flowMonitor(let monitors):
             for monitor in monitors {
                 guard hasTable(monitor.tableID) || monitor.tableID == TableID.all else {

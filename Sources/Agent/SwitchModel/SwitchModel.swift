@@ -19,6 +19,10 @@ package final class SwitchModel {
     package var flowLimit: Int
     /// How many entries one table may hold.
     package var tableFlowLimit: Int
+    /// How many meters there may be.
+    package var meterLimit: Int
+    /// How many bands a meter may have.
+    package var meterBandLimit: Int
     let datapath: any Datapath
     /// The clock. Injected in tests.
     let now: () -> NIODeadline
@@ -30,6 +34,12 @@ package final class SwitchModel {
     /// Entries in all tables.
     package internal(set) var flowCount = 0
     package internal(set) var ports: [PortNumber: SwitchPort] = [:]
+    /// All meters, by number; the virtual ones are among them.
+    package internal(set) var meters: [UInt32: Meter] = [:]
+    /// How many flow entries refer to each meter that any refers to.
+    var meterUsers: [UInt32: Int] = [:]
+    /// Of the last meter-mod.
+    var meterRevision: UInt64 = 0
     package internal(set) var config = SwitchConfig()
     var timeouts = TimeoutQueue()
 
@@ -48,6 +58,8 @@ package final class SwitchModel {
         description: SwitchDescription,
         flowLimit: Int = 1_000_000,
         tableFlowLimit: Int = .max,
+        meterLimit: Int = 65_536,
+        meterBandLimit: Int = 16,
         datapath: any Datapath,
         now: @escaping () -> NIODeadline = { .now() }
     ) {
@@ -55,6 +67,8 @@ package final class SwitchModel {
         self.description = description
         self.flowLimit = flowLimit
         self.tableFlowLimit = tableFlowLimit
+        self.meterLimit = meterLimit
+        self.meterBandLimit = meterBandLimit
         self.datapath = datapath
         self.now = now
     }

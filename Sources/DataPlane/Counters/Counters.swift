@@ -34,6 +34,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case noForward
     /// A table miss for the controller, of a port set to OFPPC_NO_PACKET_IN.
     case noPacketIn
+    /// Above the rate of a meter's drop band (OpenFlow 1.3.5 §5.7).
+    case meter
 
     package var name: String {
         switch self {
@@ -51,6 +53,7 @@ package enum DropReason: Int, CaseIterable, Sendable {
         case .noReceive: "no_receive"
         case .noForward: "no_forward"
         case .noPacketIn: "no_packet_in"
+        case .meter: "meter"
         }
     }
 }

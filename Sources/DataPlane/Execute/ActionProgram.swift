@@ -60,6 +60,8 @@ package enum ActionOp: BitwiseCopyable {
     case setISID(UInt32)
     /// In network byte order, as the flow key has it.
     case setTunnelID(UInt64)
+    /// The instruction of a meter, by its `MeterSlot`: the first of the applied operations, as it runs before them (§5.9).
+    case meter(UnsafeMutableRawPointer)
 }
 
 extension ActionOp {
@@ -107,12 +109,16 @@ extension ActionOp {
         case .setISID: 46
         case .setTunnelID: 47
         case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere: 48
+        // In no action set.
+        case .meter: Self.setPlaces
         }
     }
     static let setPlaces = 49
 
-    /// Whether it sends the packet somewhere; the others change the packet.
+    /// Whether it sends the packet somewhere.
     package var isOutput: Bool { setPlace == Self.setPlaces - 1 }
+    /// Whether it changes the packet. A meter that does sees to the key itself.
+    package var changesHeaders: Bool { setPlace < Self.setPlaces - 1 }
 }
 
 /// The header of a program; `applyCount` operations follow, then `writeCount` for the action set, in its order.
@@ -160,7 +166,7 @@ package struct ActionProgram {
         var flags: Flags = []
         if clear { flags.insert(.clear) }
         if metadata != nil { flags.insert(.metadata) }
-        if apply.contains(where: { !$0.isOutput }) { flags.insert(.changesHeaders) }
+        if apply.contains(where: \.changesHeaders) { flags.insert(.changesHeaders) }
         var outputSlot: UInt16 = 0
         if case .output(let slot)? = apply.first, apply.count == 1, write.isEmpty, !clear, metadata == nil,
             gotoTable == nil

@@ -158,6 +158,9 @@ extension Worker {
                 packetIn(mbuf, packet, reason: reason, table: table, record: record, ingress: ingress)
             case .outputTable:
                 guard submit(packet, takes, ingress) else { continue }
+            case .meter(let slot):
+                guard passes(slot, edit.mbuf, packet: packet, ingress: ingress) else { return false }
+                continue
             case .decrementNetworkTTL, .decrementMPLSTTL:
                 guard edit.decrementTTL(ops[i]) else {
                     packetIn(
@@ -273,7 +276,7 @@ extension PacketEdit {
         case .setISID(let service): setISID(service)
         case .setTunnelID(let tunnel): key[FlowKey.Word.tunnel] = tunnel
         case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere, .pushVLAN, .pushMPLS,
-            .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL:
+            .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .meter:
             break  // not rewrites
         }
     }

@@ -18,7 +18,7 @@ extension Worker {
 
     @inline(__always)
     borrowing func endStep(worked: Bool) {
-        let now = Clock.cycles
+        var now = Clock.cycles
         if worked {
             counters.pointee.busyCycles &+= now &- state.pointee.stepStart
             state.pointee.naps = 0
@@ -33,6 +33,7 @@ extension Worker {
                 cdpdk_pause()
             } else if idle == .adaptive {
                 sleep()
+                now = Clock.cycles
             } else {
                 cdpdk_pause()
             }

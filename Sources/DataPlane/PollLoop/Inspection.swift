@@ -29,20 +29,27 @@ extension Worker {
         }
     }
 
+    /// Begins a step at this time, in cycles of the time stamp counter.
+    package borrowing func beginStep(at time: UInt64) { state.pointee.stepStart = time }
+
     /// Takes the deltas that have been sent: for a worker that does not poll.
     package borrowing func takeDeltas() {
+        beginStep(at: Clock.cycles)
         while !deltas.isEmpty { _ = applyDeltas() }
     }
 
     /// Runs one packet, which came in by the port in `slot`, through the tables; nil if it is shorter than an Ethernet header.
-    package borrowing func inspect(_ mbuf: OpaquePointer, slot: Int) -> Outcome? {
+    ///
+    /// - Parameter time: When it came in, in cycles of the time stamp counter; meters go by it.
+    package borrowing func inspect(_ mbuf: OpaquePointer, slot: Int, at time: UInt64 = Clock.cycles) -> Outcome? {
         guard cdpdk_mbuf_data_length(mbuf) >= 14 else {
             cdpdk_mbuf_free(mbuf)
             return nil
         }
         let before = dropCounts
         var outcome = Outcome()
-        state.pointee.now = Clock.ticks(Clock.cycles)
+        beginStep(at: time)
+        state.pointee.now = Clock.ticks(time)
         let ingress = ingress(slot: slot)
         burst.mbufs[0] = mbuf
         burst.lengths[0] = cdpdk_mbuf_packet_length(mbuf)

@@ -14,6 +14,8 @@ package struct WorkerSettings {
     package var dropFragments: UInt64
     /// A `SlotList` of the ports that output to ALL goes to.
     package var floodPorts: UnsafeRawPointer
+    /// The address of the `MeterSlot` of packet-ins (OFPM_CONTROLLER); 0: none.
+    package var controllerMeter: UInt64
 }
 
 /// What a worker keeps from one step to the next.
@@ -109,7 +111,8 @@ package struct Worker: ~Copyable {
                 depth: ParseDepth.port.rawValue,
                 receivePlan: emptyList(),
                 dropFragments: 0,
-                floodPorts: emptyList()
+                floodPorts: emptyList(),
+                controllerMeter: 0
             )
         )
         counters = cacheAligned(1)

@@ -35,6 +35,11 @@ extension Worker {
             drop(mbuf, .noPacketIn, at: ingress.slot)
             return
         }
+        if let meter = UnsafeMutableRawPointer(bitPattern: UInt(settings.pointee.controllerMeter)),
+            !passes(meter, mbuf, packet: packet, ingress: ingress)
+        {
+            return
+        }
         let element = PacketInRecord(
             mbuf: mbuf,
             record: record?.pointee.id ?? PacketInRecord.noRecord,

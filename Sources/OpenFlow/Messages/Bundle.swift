@@ -67,7 +67,7 @@ extension MessageType {
     /// undone; what else there is changes no table.
     var isBundleable: Bool {
         switch self {
-        case .flowMod, .groupMod, .portMod: true
+        case .flowMod, .groupMod, .meterMod, .portMod: true
         default: false
         }
     }

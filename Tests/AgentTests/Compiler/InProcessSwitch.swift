@@ -19,7 +19,8 @@ final class InProcessSwitch {
             pci: false
         )
     }
-    private static let pool = environment.map { _ in PacketPool(count: 4096) }
+    private static let pools = environment.map { _ in PacketPool(count: 4096) }
+    static var pool: PacketPool? { (try? pools.get()) ?? nil }
 
     let pool: PacketPool
     let worker: UnsafeMutablePointer<Worker>
@@ -31,7 +32,7 @@ final class InProcessSwitch {
 
     /// With ports 1 to `portCount`, in the slots 0 to `portCount - 1`.
     init(portCount: Int = 4, tableBytes: Int = 64 << 20) throws {
-        guard let pool = try Self.pool.get() else { throw NoMemory() }
+        guard let pool = try Self.pools.get() else { throw NoMemory() }
         self.pool = pool
         worker = Worker.make(count: 1, pool: pool, controlPipe: -1, idle: .busy)[0]
         datapath = CompiledDatapath(
@@ -74,8 +75,10 @@ final class InProcessSwitch {
     }
 
     /// Runs a frame through the compiled tables.
-    func receive(_ frame: [UInt8], port: UInt32) -> Outcome? {
-        frame.withUnsafeBytes { pool.packet($0) }.flatMap { worker.pointee.inspect($0, slot: Int(port) - 1) }
+    ///
+    /// - Parameter time: When it came in, in cycles of the time stamp counter.
+    func receive(_ frame: [UInt8], port: UInt32, at time: UInt64 = Clock.cycles) -> Outcome? {
+        frame.withUnsafeBytes { pool.packet($0) }.flatMap { worker.pointee.inspect($0, slot: Int(port) - 1, at: time) }
     }
 
     func packetOut(_ frame: [UInt8], inPort: PortNumber, actions: [Action]) throws -> Outcome {
@@ -161,6 +164,7 @@ extension DropReason {
             case .noReceive: .noReceive
             case .noForward: .noForward
             case .noPacketIn: .noPacketIn
+            case .meter: .meter
             }
     }
 }

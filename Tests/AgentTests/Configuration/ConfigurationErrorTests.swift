@@ -130,6 +130,14 @@ struct ConfigurationErrorTests {
             "openflow: {flow_limit: 99999999999999999999}",
             "2:24: openflow.flow_limit: \"99999999999999999999\" is no whole number: a number from 1 to 16777216 is wanted"
         ),
+        (
+            "openflow: {meter_limit: 0}",
+            "2:25: openflow.meter_limit: 0 is out of range: a number from 1 to 1048576 is wanted"
+        ),
+        (
+            "openflow: {meter_band_limit: 256}",
+            "2:30: openflow.meter_band_limit: 256 is out of range: a number from 1 to 255 is wanted"
+        ),
         ("workers: {cores: [4]}", "2:19: workers.cores[0]: core 4 is not available: allowed is 0, 1, 2, 3"),
         ("workers: {cores: [1, 1]}", "2:22: workers.cores[1]: core 1 is in the list already: a core runs one worker"),
         ("workers: {cores: []}", "2:18: workers.cores: the list is empty: at least one core is wanted"),

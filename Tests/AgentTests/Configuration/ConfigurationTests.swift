@@ -69,6 +69,8 @@ struct ConfigurationTests {
               flow_limit: 10
               packet_in_burst: 11
               table_flow_limit: 9
+              meter_limit: 1048576
+              meter_band_limit: 255
               auxiliary_connections: 2
               bundle_limit: 7
               bundle_timeout: 20s
@@ -106,6 +108,7 @@ struct ConfigurationTests {
         expected.openflow.flowLimit = 10
         expected.openflow.packetInBurst = 11
         expected.openflow.tableFlowLimit = 9
+        (expected.openflow.meterLimit, expected.openflow.meterBandLimit) = (1_048_576, 255)
         expected.openflow.auxiliaryConnections = 2
         expected.openflow.bundleLimit = 7
         expected.openflow.bundleTimeout = .seconds(20)

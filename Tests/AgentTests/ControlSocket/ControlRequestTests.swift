@@ -25,10 +25,10 @@ struct ControlRequestTests {
         ("{}", "there is no \"command\": show, trace, reload or version is wanted"),
         (#"{"command": 7}"#, "\"command\" is no text"),
         (#"{"command": "stop"}"#, "there is no command \"stop\": show, trace, reload or version is wanted"),
-        (#"{"command": "show"}"#, "show lacks \"what\": one of ports, tables, workers, channels, drops"),
+        (#"{"command": "show"}"#, "show lacks \"what\": one of ports, tables, meters, workers, channels, drops"),
         (
             #"{"command": "show", "what": "x"}"#,
-            "show does not know \"x\": one of ports, tables, workers, channels, drops is wanted"
+            "show does not know \"x\": one of ports, tables, meters, workers, channels, drops is wanted"
         ),
         (#"{"command": "trace"}"#, "trace lacks \"flow\": \"in_port=1,…\", say"),
     ])

@@ -36,6 +36,24 @@ struct TextTableTests {
         )
     }
 
+    @Test func meters() {
+        var report = MeterReport(meter: 7, flags: ["kbps", "stats"], flows: 2, packets: 100, bytes: 6_400)
+        report.bands = [
+            .init(type: "drop", rate: 1_000, burst: 0, packets: 12, bytes: 768),
+            .init(type: "dscp_remark", rate: 500, burst: 20, packets: 30, bytes: 1_920),
+        ]
+        report.bands[1].precedenceLevels = 1
+        #expect(
+            TextTable(meters: [report, MeterReport(meter: 8, flags: [], flows: 0, packets: 0, bytes: 0)]).description
+                == """
+                METER  FLAGS       FLOWS  PACKETS  BYTES  BAND            RATE  BURST  EXCEEDED
+                    7  kbps,stats      2      100   6400  drop            1000      0        12
+                                                          dscp_remark +1   500     20        30
+                    8                  0        0      0  -                  -      -         -
+                """
+        )
+    }
+
     @Test func workers() {
         var report = WorkerReport(worker: 0, core: 1)
         (report.packets, report.busyRatio, report.cyclesPerPacket) = (5, 0.256, 123.44)

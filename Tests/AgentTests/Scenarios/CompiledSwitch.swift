@@ -68,8 +68,8 @@ final class CompiledSwitch: ScenarioSwitch {
 
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
         for (origin, message) in rules {
-            guard let mod = message.flowMod else { throw ScenarioError("\(origin): \(message.frame)") }
-            try system.execute(mod)
+            guard try system.model.change(message) else { throw ScenarioError("\(origin): \(message.frame)") }
+            system.settle()
         }
     }
 
@@ -137,6 +137,7 @@ final class CompiledSwitch: ScenarioSwitch {
     }
 
     func flows() throws -> [FlowStatistics] { try system.model.flows() }
+    func meters() throws -> [MeterStatistics] { try system.model.meterStatistics() }
 
     func finish() throws -> PacketBalance {
         let counters = system.worker.pointee.counters.pointee

@@ -42,6 +42,7 @@ final class LiveSwitch: ScenarioSwitch {
         self.agent = agent
         try agent.checkAlive()
         try accepted(agent.ask(.flowMod(FlowMod(tableID: TableID.all, command: .delete))))
+        try accepted(agent.ask(.meterMod(MeterMod(command: .delete, meterID: MeterID.all))))
         try configure(.normal)
         for port in try portDescriptions() where !port.config.isEmpty { try configure(port.number.rawValue, []) }
         _ = try agent.takePacketIns()
@@ -90,9 +91,15 @@ final class LiveSwitch: ScenarioSwitch {
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
         var texts: [String] = []
         for (origin, message) in rules {
-            if case .rule(let text) = origin {
-                texts.append(text)
-            } else {
+            switch origin {
+            case .rule(let text): texts.append(text)
+            case .meter(let text):
+                try push(texts)
+                texts = []
+                let command = MeterCommand(text)
+                let result = try command.run(target: "unix:\(agent.managementSocket)")
+                guard result.status == 0 else { throw ScenarioError("\(text): \(result.output)") }
+            default:
                 try push(texts)
                 texts = []
                 try accepted(agent.ask(bytes: message.bytes))
@@ -216,6 +223,13 @@ final class LiveSwitch: ScenarioSwitch {
         try agent.ask(.multipartRequest(.flow(FlowStatisticsRequest()), more: false)).flatMap { answer in
             guard case .multipartReply(.flow(let flows), _) = answer else { return [FlowStatistics]() }
             return flows
+        }
+    }
+
+    func meters() throws -> [MeterStatistics] {
+        try agent.ask(.multipartRequest(.meter(MeterID.all), more: false)).flatMap { answer in
+            guard case .multipartReply(.meter(let meters), _) = answer else { return [MeterStatistics]() }
+            return meters
         }
     }
 

@@ -16,9 +16,11 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
     private var flowCounters: [ObjectIdentifier: (entry: FlowEntry, counters: FlowCounters)] = [:]
     private var tableCounters: [UInt8: (lookups: UInt64, matches: UInt64)] = [:]
     private var portCounters: [PortNumber: PortStatistics] = [:]
+    private var buckets: ReferenceMeters!
 
     init(ports: [UInt32]) {
         model = SwitchModel(datapath: self, now: { [unowned self] in time })
+        buckets = ReferenceMeters(now: { [unowned self] in time })
         for number in ports {
             let port = PortNumber(rawValue: number)
             model.setPort(Port(number: port, hardwareAddress: EthernetAddress(rawValue: 0), name: "p\(number)"))
@@ -37,8 +39,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
 
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
         for (origin, message) in rules {
-            guard let mod = message.flowMod else { throw ScenarioError("\(origin): \(message.frame)") }
-            try model.execute(mod)
+            guard try model.change(message) else { throw ScenarioError("\(origin): \(message.frame)") }
         }
     }
 
@@ -51,7 +52,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
         portCounters[number]?.receivedPackets += 1
         portCounters[number]?.receivedBytes += UInt64(frame.count)
         balance.received += 1
-        return note(ReferencePipeline.receive(frame, inPort: number, by: model), inPort: number)
+        return note(ReferencePipeline.receive(frame, inPort: number, by: model, meters: buckets), inPort: number)
     }
 
     func packetOut(_ packetOut: RecordedMessage, expected: Observation) throws -> Observation {
@@ -75,6 +76,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
     }
 
     func flows() throws -> [FlowStatistics] { try model.flows() }
+    func meters() throws -> [MeterStatistics] { try model.meterStatistics() }
 
     func finish() throws -> PacketBalance { balance }
 
@@ -82,6 +84,15 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
 
     func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {}
     func configure(ports: [PortNumber: PortConfig]) {}
+    func configure(meters changes: [MeterChange]) {
+        for change in changes {
+            switch change {
+            case .remove(let id): buckets.forget(id)
+            case .set(let meter, let isNew): if isNew { buckets.forget(meter.id) }
+            }
+        }
+    }
+    func counters(ofMeter id: UInt32) -> MeterCounters { buckets.counters(of: id) }
     func whenApplied(_ body: @escaping () -> Void) { body() }
     func counters(of flow: FlowEntry) -> FlowCounters {
         flowCounters[ObjectIdentifier(flow)]?.counters ?? FlowCounters()
@@ -93,7 +104,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
         let frame = Array(data.readableBytesView)
         balance.injected += 1
         observation = note(
-            ReferencePipeline.packetOut(frame, inPort: inPort, actions: actions, by: model),
+            ReferencePipeline.packetOut(frame, inPort: inPort, actions: actions, by: model, meters: buckets),
             inPort: inPort
         )
     }
@@ -116,7 +127,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
                 counters.lastUsed = time
                 flowCounters[ObjectIdentifier(entry)] = (entry, counters)
             case .drop(let reason): observation.drops.append(DropReason(reason))
-            case .action, .actionSet: break
+            case .action, .actionSet, .meter: break
             }
         }
         for output in pipeline.outputs {
@@ -154,8 +165,9 @@ extension SwitchModel {
         do throws(OpenFlowError) {
             switch message {
             case .flowMod(let mod): try execute(mod)
+            case .meterMod(let mod): try execute(mod)
             case .packetOut(let packetOut): try execute(packetOut)
-            default: return .badRequest(.badType, "no flow-mod and no packet-out")
+            default: return .badRequest(.badType, "no flow-mod, no meter-mod and no packet-out")
             }
             return nil
         } catch {
@@ -176,6 +188,22 @@ extension SwitchModel {
                 advertise: []
             )
         )
+    }
+
+    /// Carries out a flow-mod or a meter-mod; false if it is neither.
+    func change(_ message: RecordedMessage) throws -> Bool {
+        switch message.message {
+        case .flowMod(let mod): try execute(mod)
+        case .meterMod(let mod): try execute(mod)
+        default: return false
+        }
+        return true
+    }
+
+    /// The statistics of all meters.
+    func meterStatistics() throws -> [MeterStatistics] {
+        guard case .meter(let meters) = try answer(.meter(MeterID.all)) else { return [] }
+        return meters
     }
 
     /// The statistics of all flow entries.

@@ -52,6 +52,7 @@ struct RecordedRules: Sendable {
     private init(of scenarios: [Scenario]) throws {
         guard let ovsOfctl = ToolProcess.ovsOfctl else { throw ScenarioError("there is no ovs-ofctl") }
         var rules: [String] = []
+        var meters: Set<String> = []
         var packetOuts: Set<Scenario.PacketOutText> = []
         var origins: [String: String] = [:]
         for scenario in scenarios {
@@ -62,6 +63,7 @@ struct RecordedRules: Sendable {
                     {
                         rules.append(text)
                     }
+                    if case .meter(let text) = message { meters.insert(text) }
                     if case .packetOut(let text) = message { packetOuts.insert(text) }
                 }
             }
@@ -82,6 +84,13 @@ struct RecordedRules: Sendable {
             )
         }
         for (rule, bytes) in zip(rules, recorded) { messages[.rule(rule)] = RecordedMessage(bytes: bytes) }
+        for text in meters {
+            let result = try MeterCommand(text).run(target: target)
+            guard result.status == 0, let bytes = server.take().last else {
+                throw ScenarioError("\(text): \(result.output)")
+            }
+            messages[.meter(text)] = RecordedMessage(bytes: bytes)
+        }
         for packetOut in packetOuts {
             let hex = packetOut.frame.map { String(format: "%02x", $0) }.joined()
             let result = try ToolProcess.run(
@@ -93,6 +102,30 @@ struct RecordedRules: Sendable {
             }
             messages[.packetOut(packetOut)] = RecordedMessage(bytes: bytes)
         }
+    }
+}
+
+/// A meter's line: what ovs-ofctl adds, or modifies or deletes if it says so before.
+struct MeterCommand {
+    private let command: String
+    private let meter: String
+
+    init(_ text: String) {
+        let words = text.split(separator: " ", maxSplits: 1).map(String.init)
+        switch (words.first, words.count) {
+        case ("add", 2): (command, meter) = ("add-meter", words[1])
+        case ("modify", 2): (command, meter) = ("mod-meter", words[1])
+        case ("delete", 2): (command, meter) = ("del-meter", words[1])
+        default: (command, meter) = ("add-meter", text)
+        }
+    }
+
+    func run(target: String) throws -> (status: Int32, output: String) {
+        let result = try ToolProcess.run(
+            ToolProcess.ovsOfctl ?? "",
+            ["-O", "OpenFlow13", "--no-names", command, target, meter]
+        )
+        return (result.status, result.output)
     }
 }
 
@@ -108,7 +141,7 @@ extension Scenario.Event {
     }
 }
 
-/// Answers hello, features, echo and barrier; keeps flow-mods and packet-outs.
+/// Answers hello, features, echo and barrier; keeps flow-mods, meter-mods and packet-outs.
 private final class RecordingServer: Sendable {
     let path: String
     private let listener: CInt
@@ -147,7 +180,7 @@ private final class RecordingServer: Sendable {
         while let (bytes, frame) = connection.receive(milliseconds: 10_000) {
             // By the type in the header: what our codec refuses is recorded, too.
             switch MessageType(rawValue: bytes[1]) {
-            case .flowMod, .packetOut: recorded.withLock { $0.append(bytes) }
+            case .flowMod, .packetOut, .meterMod: recorded.withLock { $0.append(bytes) }
             default: break
             }
             guard case .message(let envelope) = frame else { continue }

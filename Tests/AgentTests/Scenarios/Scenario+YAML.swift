@@ -13,6 +13,7 @@ extension Scenario {
             "live",
             "reason",
             "config",
+            "meters",
             "rules",
             "refused",
             "packets",
@@ -26,6 +27,7 @@ extension Scenario {
             notLive = reason
         }
         if let config = keys["config"] { steps.append(try Step(config: config)) }
+        if let meters = keys["meters"] { steps.append(try Step(meters: meters)) }
         if let rules = keys["rules"] {
             steps.append(Step(line: rules.line, event: .rules(try rules.list().map(Scenario.OpenFlowMessage.init))))
         }
@@ -43,6 +45,7 @@ extension Scenario.Step {
             "out",
             "packet_out",
             "rules",
+            "meters",
             "wait",
             "flow_removed",
             "counters",
@@ -72,6 +75,9 @@ extension Scenario.Step {
                 event: .rules(try rules.list().map(Scenario.OpenFlowMessage.init)),
                 flowRemoved: removed
             )
+        } else if let meters = keys["meters"] {
+            try self.init(meters: meters)
+            flowRemoved = removed
         } else if let wait = keys["wait"] {
             guard let seconds = Double(try wait.text()), seconds <= 10 else { throw wait.failure("at most 10 seconds") }
             self.init(line: value.line, event: .wait(seconds), flowRemoved: removed)
@@ -84,8 +90,17 @@ extension Scenario.Step {
         } else if let refused = keys["refused"] {
             try self.init(refused: refused)
         } else {
-            throw value.failure("one of in, packet_out, rules, wait, counters, config, port_config, refused expected")
+            throw value.failure(
+                "one of in, packet_out, rules, meters, wait, counters, config, port_config, refused expected"
+            )
         }
+    }
+
+    fileprivate init(meters value: ScenarioValue) throws {
+        let meters = try value.list().map { meter -> Scenario.OpenFlowMessage in
+            if case .text(let text) = meter.content { .meter(text) } else { try Scenario.OpenFlowMessage(meter) }
+        }
+        self.init(line: value.line, event: .rules(meters))
     }
 
     fileprivate init(config: ScenarioValue) throws {
@@ -118,17 +133,19 @@ extension Scenario.Step {
     }
 
     fileprivate init(refused value: ScenarioValue) throws {
-        let keys = try value.mapping(of: "rule", "packet_out", "message", "error")
+        let keys = try value.mapping(of: "rule", "meter", "packet_out", "message", "error")
         guard let error = try keys["error"]?.text() else { throw value.failure("error is missing") }
         let message: Scenario.OpenFlowMessage
         if let rule = keys["rule"] {
             message = .rule(try rule.text())
+        } else if let meter = keys["meter"] {
+            message = .meter(try meter.text())
         } else if let packetOut = keys["packet_out"] {
             message = .packetOut(try Scenario.PacketOutText(packetOut))
         } else if keys["message"] != nil {
             message = try Scenario.OpenFlowMessage(value)
         } else {
-            throw value.failure("one of rule, packet_out, message expected")
+            throw value.failure("one of rule, meter, packet_out, message expected")
         }
         self.init(line: value.line, event: .refused(message, error: error))
     }
@@ -140,6 +157,8 @@ extension Scenario.Step {
                     .table(number)
                 } else if key.hasPrefix("port="), let number = UInt32(key.dropFirst(5)) {
                     .port(number)
+                } else if key.hasPrefix("meter="), let number = UInt32(key.dropFirst(6)) {
+                    .meter(number)
                 } else {
                     .rule(key)
                 }

@@ -31,7 +31,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         case config(FragmentHandling)
         /// Port-mods.
         case portConfig([UInt32: PortConfig])
-        /// Flow-mods that must be accepted.
+        /// Flow-mods and meter-mods that must be accepted.
         case rules([OpenFlowMessage])
         case refused(OpenFlowMessage, error: String)
         case packet([UInt8], port: UInt32, out: [Fate])
@@ -45,6 +45,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     enum OpenFlowMessage: Sendable, Hashable {
         /// As ovs-ofctl writes flows, perhaps with a command before.
         case rule(String)
+        /// As ovs-ofctl writes meters, perhaps with a command before.
+        case meter(String)
         case packetOut(PacketOutText)
         /// The message's bytes: for what ovs-ofctl does not say.
         case raw([UInt8])
@@ -74,12 +76,13 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         case table(UInt8)
         case port(UInt32)
         case rule(String)
+        case meter(UInt32)
     }
 
     struct CounterExpectation: Sendable {
         var line: Int
         var counted: Counted
-        /// By name: lookups, matches; packets, bytes; receive_packets, …
+        /// By name: lookups, matches; packets, bytes; receive_packets, …; flows, band0_packets, …
         var values: [String: UInt64]
         /// The rule must not be there.
         var gone = false

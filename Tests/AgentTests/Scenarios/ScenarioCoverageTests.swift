@@ -136,12 +136,13 @@ struct ScenarioCoverageTests {
         for reason in FlowRemovedReason.allCases where reason != .groupDelete { #expect(removals.contains(reason)) }
     }
 
-    @Test("every error code that a flow-mod or a packet-out can be refused with")
+    @Test("every error code that a flow-mod, a meter-mod or a packet-out can be refused with")
     func errorCodes() {
         let codes =
             BadRequestCode.allCases.map { OpenFlowError.badRequest($0) } + BadActionCode.allCases.map { .badAction($0) }
             + BadInstructionCode.allCases.map { .badInstruction($0) } + BadMatchCode.allCases.map { .badMatch($0) }
             + FlowModFailedCode.allCases.map { .flowModFailed($0) }
+            + MeterModFailedCode.allCases.map { .meterModFailed($0) }
         for code in codes {
             #expect(errors.contains(code.name) != (Self.otherwise[code] != nil), "\(code.name)")
         }
@@ -164,9 +165,11 @@ struct ScenarioCoverageTests {
         .badMatch(.badTag): never, .badMatch(.badDatalinkAddressMask): never, .badMatch(.badNetworkAddressMask): never,
         .badMatch(.permissionError): never,
         .flowModFailed(.unknown): never, .flowModFailed(.permissionError): never, .flowModFailed(.badTimeout): never,
-        .flowModFailed(.tableFull):
-            "depends on memory and configuration: the tests of the model and the compiler have it",
+        .flowModFailed(.tableFull): depends, .meterModFailed(.outOfMeters): depends,
+        .meterModFailed(.unknown): never, .meterModFailed(.badBurst): never, .meterModFailed(.badBandValue): never,
     ]
+    private static let depends =
+        "depends on memory and configuration: the tests of the model and the compiler have it"
     private static let otherMessages = "for other messages"
     private static let never = "this switch has no such limit"
 }

@@ -76,7 +76,7 @@ protocol ScenarioSwitch: AnyObject {
     func configure(_ handling: FragmentHandling) throws
     /// Sets what controllers set of a port, by a port-mod.
     func configure(_ port: UInt32, _ config: PortConfig) throws
-    /// Carries out flow-mods, which must be accepted.
+    /// Carries out flow-mods and meter-mods, which must be accepted.
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws
     /// The error that a message is refused with; nil: it was accepted.
     func refusal(of message: RecordedMessage) throws -> OpenFlowError?
@@ -90,6 +90,8 @@ protocol ScenarioSwitch: AnyObject {
     func counters(ofPort port: UInt32) throws -> PortStatistics
     /// All flow entries.
     func flows() throws -> [FlowStatistics]
+    /// All meters.
+    func meters() throws -> [MeterStatistics]
     /// Over the whole scenario, when everything is quiet; what else is to be so then is asserted here.
     func finish() throws -> PacketBalance
 }
@@ -196,6 +198,18 @@ struct ScenarioRun {
                 "receive_packets": counters.receivedPackets, "receive_bytes": counters.receivedBytes,
                 "transmit_packets": counters.transmittedPackets, "transmit_bytes": counters.transmittedBytes,
             ]
+        case .meter(let id):
+            let meter = try target.meters().first { $0.meterID == id }
+            #expect((meter == nil) == expectation.gone, "\(place): whether meter \(id) is there")
+            if let meter {
+                actual = [
+                    "flows": UInt64(meter.flowCount), "packets": meter.packetInCount, "bytes": meter.byteInCount,
+                ]
+                for (index, band) in meter.bands.enumerated() {
+                    actual["band\(index)_packets"] = band.packetCount
+                    actual["band\(index)_bytes"] = band.byteCount
+                }
+            }
         case .rule(let text):
             let rule = try flowMod(text, place)
             let flow = try target.flows().first {

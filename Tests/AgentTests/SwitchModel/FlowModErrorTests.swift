@@ -138,7 +138,9 @@ struct FlowModErrorTests {
     func match(_ test: Case) { check(test) }
 
     @Test(arguments: [
-        Case("meter", FlowMod(instructions: [.meter(1)]), .badInstruction(.unsupportedInstruction)),
+        Case("meter", FlowMod(instructions: [.meter(1)]), .meterModFailed(.unknownMeter)),
+        Case("meter 0", FlowMod(instructions: [.meter(0)]), .meterModFailed(.invalidMeter)),
+        Case("virtual meter", FlowMod(instructions: [.meter(MeterID.controller)]), .meterModFailed(.invalidMeter)),
         Case("goto the same table", FlowMod(tableID: 3, instructions: [.gotoTable(3)]), .badInstruction(.badTableID)),
         Case("goto back", FlowMod(tableID: 3, instructions: [.gotoTable(2)]), .badInstruction(.badTableID)),
         Case("goto beyond the last table", FlowMod(instructions: [.gotoTable(254)]), .badInstruction(.badTableID)),

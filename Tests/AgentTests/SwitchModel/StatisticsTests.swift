@@ -140,7 +140,7 @@ struct StatisticsTests {
                 switch property {
                 case .instructions(let list, miss: false):
                     kinds.append(0)
-                    #expect(list.map(\.type) == (table.tableID < 253 ? [1, 2, 3, 4, 5] : [2, 3, 4, 5]))
+                    #expect(list.map(\.type) == (table.tableID < 253 ? [1, 2, 3, 4, 5, 6] : [2, 3, 4, 5, 6]))
                 case .nextTables(let list, miss: false):
                     kinds.append(2)
                     #expect(list == Array((table.tableID + 1)..<254))
@@ -179,7 +179,18 @@ struct StatisticsTests {
         #expect(try fixture.model.answer(.groupFeatures) == .groupFeatures(GroupFeatures(types: [:])))
         #expect(try fixture.model.answer(.meter(MeterID.all)) == .meter([]))
         #expect(try fixture.model.answer(.meterConfig(MeterID.all)) == .meterConfig([]))
-        #expect(try fixture.model.answer(.meterFeatures) == .meterFeatures(MeterFeatures()))
+        #expect(
+            try fixture.model.answer(.meterFeatures)
+                == .meterFeatures(
+                    MeterFeatures(
+                        maxMeters: 100,
+                        bandTypes: 0b110,
+                        capabilities: [.kilobitsPerSecond, .packetsPerSecond, .burst, .statistics],
+                        maxBands: 4,
+                        maxColor: 0
+                    )
+                )
+        )
         #expect(try fixture.model.answer(.queue(QueueStatisticsRequest())) == .queue([]))
         #expect(refusal(of: .meter(1)) == .meterModFailed(.unknownMeter))
         #expect(refusal(of: .meterConfig(1)) == .meterModFailed(.unknownMeter))

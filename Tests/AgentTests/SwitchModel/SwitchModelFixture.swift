@@ -15,6 +15,8 @@ final class RecordingDatapath: Datapath {
     private(set) var changes: [Change] = []
     private(set) var portSettings: [[PortNumber: PortConfig]] = []
     private(set) var packetOuts: [PacketOut] = []
+    private(set) var meterChanges: [[MeterChange]] = []
+    var meterCounters: [UInt32: MeterCounters] = [:]
     var counters: [ObjectIdentifier: FlowCounters] = [:]
     var tableCounters: [UInt8: (lookups: UInt64, matches: UInt64)] = [:]
     var portCounters: [PortNumber: PortStatistics] = [:]
@@ -38,6 +40,8 @@ final class RecordingDatapath: Datapath {
         }
     }
 
+    func configure(meters: [MeterChange]) { meterChanges.append(meters) }
+    func counters(ofMeter id: UInt32) -> MeterCounters { meterCounters[id] ?? MeterCounters() }
     func configure(ports: [PortNumber: PortConfig]) { portSettings.append(ports) }
 
     func whenApplied(_ body: @escaping () -> Void) {
@@ -67,7 +71,12 @@ final class SwitchModelFixture {
     var time = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 
     /// A switch with these ports.
-    init(ports: [PortNumber] = [1, 2, 3], flowLimit: Int = 1_000_000) {
+    init(
+        ports: [PortNumber] = [1, 2, 3],
+        flowLimit: Int = 1_000_000,
+        meterLimit: Int = 100,
+        meterBandLimit: Int = 4
+    ) {
         model = SwitchModel(
             datapathID: 1,
             description: SwitchDescription(
@@ -78,6 +87,8 @@ final class SwitchModelFixture {
                 datapath: "d"
             ),
             flowLimit: flowLimit,
+            meterLimit: meterLimit,
+            meterBandLimit: meterBandLimit,
             datapath: datapath,
             now: { [unowned self] in time }
         )

@@ -183,20 +183,6 @@ struct SwitchModelTests {
         #expect(refusal(.delete, .any) == .groupModFailed(.invalidGroup))
     }
 
-    @Test func metersCannotBeAdded() {
-        func refusal(_ command: MeterModCommand, _ id: UInt32) -> OpenFlowError? {
-            self.refusal { () throws(OpenFlowError) in
-                try fixture.model.execute(MeterMod(command: command, meterID: id))
-            }
-        }
-        #expect(refusal(.add, 1) == .meterModFailed(.outOfMeters))
-        #expect(refusal(.modify, 1) == .meterModFailed(.unknownMeter))
-        #expect(refusal(.delete, 1) == nil)
-        #expect(refusal(.delete, MeterID.all) == nil)
-        #expect(refusal(.add, 0) == .meterModFailed(.invalidMeter))
-        #expect(refusal(.add, MeterID.controller) == .meterModFailed(.invalidMeter))
-    }
-
     @Test func portsHaveNoQueues() throws {
         #expect(try fixture.model.queueConfig(ofPort: 1) == QueueConfig(port: 1, queues: []))
         #expect(try fixture.model.queueConfig(ofPort: .any) == QueueConfig(port: .any, queues: []))
