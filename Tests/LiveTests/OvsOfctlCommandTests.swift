@@ -173,6 +173,24 @@ extension LiveTests {
             #expect(try await live.ofctl("get-frags").output.contains("drop"))
         }
 
+        @Test("adds, changes, shows and deletes groups")
+        func groups() async throws {
+            let live = try await LiveSwitch.started()
+            let buckets = "bucket=weight:1,output:2,bucket=weight:3,output:3"
+            #expect(try await live.ofctl("add-group", "group_id=1,type=select,\(buckets)").status == 0)
+            #expect(try await live.ofctl("add-flow", "in_port=1,actions=group:1").status == 0)
+            #expect(try await live.ofctl("dump-groups").output.contains("group_id=1,type=select"))
+            let statistics = try await live.ofctl("dump-group-stats").output
+            #expect(statistics.contains("group_id=1") && statistics.contains("ref_count=1"), "\(statistics)")
+            #expect(try await live.ofctl("dump-group-features").output.contains("select_weight"))
+            #expect(try await live.ofctl("mod-group", "group_id=1,type=all,bucket=output:2").status == 0)
+            #expect(try await live.ofctl("dump-groups").output.contains("type=all"))
+            let again = try await live.ofctl("add-group", "group_id=1,type=all")
+            #expect(again.status == 1 && again.errors.contains("OFPGMFC_GROUP_EXISTS"), "\(again)")
+            #expect(try await live.ofctl("del-groups").status == 0)
+            #expect(try await live.flows().isEmpty)
+        }
+
         @Test("is told what is wrong with a flow")
         func errors() async throws {
             let live = try await LiveSwitch.started()

@@ -37,7 +37,8 @@ package final class CompiledDatapath: Datapath {
             memory: memory,
             sink: publisher,
             settings: workers.map { $0.pointee.settings },
-            tableSlots: workers.map { $0.pointee.tables }
+            tableSlots: workers.map { $0.pointee.tables },
+            groupSlots: workers.map { $0.pointee.groups }
         )
         ports = PortTable(workers: workers, pool: pool, publisher: publisher, memory: memory)
         publisher.freeFlows = { [compiler] in compiler.free($0) }
@@ -46,10 +47,10 @@ package final class CompiledDatapath: Datapath {
 
     // MARK: Changes
 
-    package func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {
+    package func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError) {
         if atomically { publisher.gather() }
         do {
-            publisher.retire(flows: try compiler.apply(changes))
+            publisher.retire(flows: try compiler.apply(changes, groups: groups))
             publisher.seal()
         } catch {
             publisher.seal()
@@ -75,7 +76,7 @@ package final class CompiledDatapath: Datapath {
     }
 
     package func packetOut(inPort: PortNumber, actions: [Action], data: ByteBuffer) throws(OpenFlowError) {
-        let ops = ActionCompiler(slots: compiler.programs.slots).compile(actions)
+        let ops = ActionCompiler(slots: compiler.programs.slots, groups: compiler.programs.groups).compile(actions)
         let size = ActionProgram.size(count: ops.count)
         guard let block = memory.allocate(size, reserve: true) else {
             throw .badRequest(.bufferUnknown, "no memory for the packet-out's actions")
@@ -103,6 +104,8 @@ package final class CompiledDatapath: Datapath {
     }
 
     // MARK: Counters
+
+    package func counters(ofGroup id: GroupID) -> GroupCounters { compiler.groups.counters(of: id) }
 
     package func counters(of flow: FlowEntry) -> FlowCounters {
         guard flow.compiled >= 0 else { return FlowCounters() }

@@ -14,7 +14,8 @@ package struct BundleFailure: Error, Hashable, Sendable {
 extension SwitchModel {
     /// What can be said of a message before it is its turn: whether it is acceptable in itself.
     package func check(forBundle message: Message) throws(OpenFlowError) {
-        if case .flowMod(let mod) = message { try validate(mod) }
+        // The groups that it names may come with the bundle.
+        if case .flowMod(let mod) = message { try validate(mod, acceptsAnyGroup: true) }
     }
 
     /// Carries out flow-mods, group-mods and port-mods in their order; what can't be in a bundle counts as failed.
@@ -41,8 +42,8 @@ extension SwitchModel {
     private func stage(_ message: Message, in transaction: inout FlowTransaction) throws(OpenFlowError) {
         switch message {
         case .flowMod(let mod): try stage(mod, in: &transaction)
-        // Neither of these has anything to change as yet that would have to be taken back.
-        case .groupMod(let mod): try execute(mod)
+        case .groupMod(let mod): try stage(mod, in: &transaction)
+        // Has nothing to change as yet that would have to be taken back.
         case .portMod(let mod): try execute(mod)
         default: throw .bundleFailed(.messageUnsupported, "\(message.type) in a bundle")
         }

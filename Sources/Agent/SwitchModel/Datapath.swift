@@ -40,8 +40,10 @@ package protocol Datapath: AnyObject {
     ///
     /// Throws `FLOW_MOD_FAILED/TABLE_FULL` when memory does not suffice; then nothing has changed.
     ///
+    /// - Parameter groups: Groups that are new, different or gone; each is there before the first flow entry that names it, and
+    ///   until the last one has gone.
     /// - Parameter atomically: Each packet goes by all of them or by none.
-    func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError)
+    func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError)
 
     /// Runs `body` when every worker forwards by everything applied before this call: at once, if so already.
     func whenApplied(_ body: @escaping () -> Void)
@@ -52,6 +54,9 @@ package protocol Datapath: AnyObject {
 
     /// Packets looked up in the table, and those of them that hit an entry.
     func counters(ofTable tableID: UInt8) -> (lookups: UInt64, matches: UInt64)
+
+    /// What has gone through the group and its buckets; nothing if there is no such group.
+    func counters(ofGroup id: GroupID) -> GroupCounters
 
     /// The port's counters; nil: no such port. The model fills in the duration.
     func counters(ofPort port: PortNumber) -> PortStatistics?

@@ -17,6 +17,10 @@ struct FlowTransaction {
     }
 
     fileprivate(set) var steps: [Step] = []
+    /// The groups before the first change of one; nil: none has changed.
+    var formerGroups: [GroupID: Group]?
+    /// Groups that have come, gone or changed.
+    var changedGroups: Set<GroupID> = []
     /// For each message of a bundle the index of its first step; empty for what is no bundle.
     private(set) var firstSteps: [Int] = []
 
@@ -76,7 +80,11 @@ extension SwitchModel {
     /// - Parameter atomically: No packet meets a part of it.
     func commit(_ transaction: FlowTransaction, atomically: Bool = false) throws(OpenFlowError) {
         do {
-            try datapath.apply(changes(of: transaction), atomically: atomically)
+            try datapath.apply(
+                changes(of: transaction),
+                groups: groupChanges(of: transaction.changedGroups),
+                atomically: atomically
+            )
         } catch {
             rollBack(transaction)
             throw error
@@ -109,6 +117,7 @@ extension SwitchModel {
 
     /// Takes the steps back, the last one first.
     func rollBack(_ transaction: FlowTransaction) {
+        if let formerGroups = transaction.formerGroups { groups = formerGroups }
         for step in transaction.steps.reversed() {
             step.entry.pending = .nothing
             switch step {

@@ -89,7 +89,8 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
 
     // MARK: Datapath
 
-    func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {}
+    func counters(ofGroup id: GroupID) -> GroupCounters { GroupCounters() }
+    func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError) {}
     func whenApplied(_ body: @escaping () -> Void) { body() }
     func counters(of flow: FlowEntry) -> FlowCounters {
         flowCounters[ObjectIdentifier(flow)]?.counters ?? FlowCounters()
@@ -124,7 +125,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
                 counters.lastUsed = time
                 flowCounters[ObjectIdentifier(entry)] = (entry, counters)
             case .drop(let reason): observation.drops.append(DropReason(reason))
-            case .action, .actionSet: break
+            case .action, .actionSet, .bucket: break
             }
         }
         for output in pipeline.outputs {

@@ -177,7 +177,6 @@ struct StatisticsTests {
     @Test func groupsMetersAndQueuesAreEmpty() throws {
         #expect(try fixture.model.answer(.group(.all)) == .group([]))
         #expect(try fixture.model.answer(.groupDescription) == .groupDescription([]))
-        #expect(try fixture.model.answer(.groupFeatures) == .groupFeatures(GroupFeatures(types: [:])))
         #expect(try fixture.model.answer(.meter(MeterID.all)) == .meter([]))
         #expect(try fixture.model.answer(.meterConfig(MeterID.all)) == .meterConfig([]))
         #expect(try fixture.model.answer(.meterFeatures) == .meterFeatures(MeterFeatures()))

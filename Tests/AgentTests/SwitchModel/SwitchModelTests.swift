@@ -153,20 +153,6 @@ struct SwitchModelTests {
         #expect(fixture.datapath.packetOuts.count == 1)
     }
 
-    @Test func groupsCannotBeAdded() {
-        func refusal(_ command: GroupModCommand, _ id: GroupID) -> OpenFlowError? {
-            self.refusal { () throws(OpenFlowError) in
-                try fixture.model.execute(GroupMod(command: command, groupID: id))
-            }
-        }
-        #expect(refusal(.add, 1) == .groupModFailed(.outOfGroups))
-        #expect(refusal(.modify, 1) == .groupModFailed(.unknownGroup))
-        #expect(refusal(.delete, 1) == nil)
-        #expect(refusal(.delete, .all) == nil)
-        #expect(refusal(.add, .all) == .groupModFailed(.invalidGroup))
-        #expect(refusal(.delete, .any) == .groupModFailed(.invalidGroup))
-    }
-
     @Test func metersCannotBeAdded() {
         func refusal(_ command: MeterModCommand, _ id: UInt32) -> OpenFlowError? {
             self.refusal { () throws(OpenFlowError) in

@@ -1,24 +1,9 @@
-// Groups, meters and queues, of which this version has none: their tables have room for nothing. So a controller that
+// Meters and queues, of which this version has none: their tables have room for nothing. So a controller that
 // starts by deleting all of them goes on, and one that adds one hears that there is no room.
 
 import OpenFlow
 
 extension SwitchModel {
-    /// OFPT_GROUP_MOD (OpenFlow 1.3.5 §6.5).
-    ///
-    /// Throws errors of type GROUP_MOD_FAILED: INVALID_GROUP, OUT_OF_GROUPS, UNKNOWN_GROUP. Deleting what is not there
-    /// is no error.
-    package func execute(_ mod: GroupMod) throws(OpenFlowError) {
-        guard mod.groupID <= .max || (mod.command == .delete && mod.groupID == .all) else {
-            throw .groupModFailed(.invalidGroup, "group \(mod.groupID)")
-        }
-        switch mod.command {
-        case .add: throw .groupModFailed(.outOfGroups, "groups are not supported")
-        case .modify: throw .groupModFailed(.unknownGroup, "group \(mod.groupID)")
-        case .delete: break
-        }
-    }
-
     /// OFPT_METER_MOD (OpenFlow 1.3.5 §6.6).
     ///
     /// Throws errors of type METER_MOD_FAILED: INVALID_METER, OUT_OF_METERS, UNKNOWN_METER. Deleting what is not there
