@@ -29,10 +29,12 @@ extension Agent {
             report.receiveBytes = statistics.receivedBytes
             report.transmitPackets = statistics.transmittedPackets
             report.transmitBytes = statistics.transmittedBytes
-            report.receiveDropped = statistics.receiveDropped
+            // What the device does not count is all ones in OpenFlow, and 0 here.
+            func known(_ counter: UInt64) -> UInt64 { counter == .max ? 0 : counter }
+            report.receiveDropped = known(statistics.receiveDropped)
             report.transmitDropped = statistics.transmitDropped
-            report.receiveErrors = statistics.receiveErrors
-            report.transmitErrors = statistics.transmitErrors
+            report.receiveErrors = known(statistics.receiveErrors)
+            report.transmitErrors = known(statistics.transmitErrors)
             return report
         }
     }
@@ -51,6 +53,32 @@ extension Agent {
                 lookups: counters.lookups,
                 matches: counters.matches,
                 forms: configuration.workers.cores.map { .init(core: $0, form: form) }
+            )
+        }
+    }
+
+    func groupReports() -> [GroupReport] {
+        model.groupStatistics(.all).compactMap { statistics in
+            guard let group = model.groups[statistics.groupID] else { return nil }
+            let buckets = zip(group.buckets, statistics.buckets).map { bucket, counter in
+                var report = GroupReport.Bucket(
+                    weight: bucket.weight,
+                    live: model.isLive(bucket),
+                    actions: bucket.actions.map { "\($0)" },
+                    packets: counter.packetCount,
+                    bytes: counter.byteCount
+                )
+                if bucket.watchPort != .any { report.watchPort = bucket.watchPort.rawValue }
+                if bucket.watchGroup != .any { report.watchGroup = bucket.watchGroup.rawValue }
+                return report
+            }
+            return GroupReport(
+                group: group.id.rawValue,
+                type: group.type.name,
+                references: statistics.referenceCount,
+                packets: statistics.packetCount,
+                bytes: statistics.byteCount,
+                buckets: buckets
             )
         }
     }
@@ -137,6 +165,17 @@ extension Agent {
     }
 
     private func core(of worker: Int) -> Int { configuration.workers.cores[worker] }
+}
+
+extension GroupType {
+    fileprivate var name: String {
+        switch self {
+        case .all: "all"
+        case .select: "select"
+        case .indirect: "indirect"
+        case .fastFailover: "fast_failover"
+        }
+    }
 }
 
 extension MessageCounts {

@@ -28,6 +28,8 @@ extension LiveTests {
             )
             try await expect("dump-ports", prints: ["2 ports", "port  1: rx pkts=", "port  2: rx pkts="])
             try await expect("dump-ports", "2", prints: ["1 ports", "port  2: rx pkts="])
+            // All ones, which ovs-ofctl shows as a question mark: not counted by anybody.
+            try await expect("dump-ports", "1", prints: ["frame=?, over=?, crc=?", "coll=?", "errs=0"])
             try await expect("dump-ports", "h2", prints: ["1 ports", "port  2: rx pkts="])
             try await expect("dump-ports-desc", prints: [" 1(h1): addr:", " 2(h2): addr:", "LIVE"])
             try await expect("dump-tables", prints: ["table 0:", "active=0, lookup=0, matched=0"])
@@ -189,6 +191,92 @@ extension LiveTests {
             #expect(again.status == 1 && again.errors.contains("OFPGMFC_GROUP_EXISTS"), "\(again)")
             #expect(try await live.ofctl("del-groups").status == 0)
             #expect(try await live.flows().isEmpty)
+        }
+
+        @Test("sends packets by way of groups, and follows the ports that they watch")
+        func groupPackets() async throws {
+            let live = try await LiveSwitch.started()
+            func group(_ command: String, _ text: String) async throws {
+                let outcome = try await live.ofctl(command, text)
+                #expect(outcome.status == 0, "\(text): \(outcome)")
+            }
+            try await group("add-group", "group_id=1,type=indirect,bucket=output:2")
+            try await group("add-group", "group_id=2,type=select,bucket=weight:2,group:1,bucket=weight:1,group:1")
+            try await live.addFlows("in_port=1,actions=group:2", "in_port=2,actions=output:1")
+            try await live.expectPing(from: 1, to: 2, count: 3)
+            let groups = try await live.show("groups")
+            #expect(groups.map { $0.text("type") } == ["indirect", "select"])
+            #expect(groups[0].number("packets") >= 3 && groups[0].number("packets") == groups[1].number("packets"))
+            #expect(groups[0].number("references") == 1, "\(groups)")
+            let statistics = try await live.ofctl("dump-group-stats", "group_id=1").output
+            #expect(!statistics.contains("packet_count=0") && statistics.contains("bucket0:"), "\(statistics)")
+
+            try await group(
+                "mod-group",
+                "group_id=2,type=ff,bucket=watch_port:2,output:2,bucket=watch_port:1,output:in_port"
+            )
+            try await live.expectPing(from: 1, to: 2, count: 2)
+            #expect(try await live.ofctl("mod-port", "2", "down").status == 0)
+            try await live.expectPing(false, from: 1, to: 2, count: 1)
+            let failedOver = try await live.ofctl("dump-group-stats", "group_id=2").output
+            #expect(!failedOver.contains("bucket1:packet_count=0,"), "\(failedOver)")
+            #expect(try await live.ofctl("mod-port", "2", "up").status == 0)
+            try await live.expectPing(from: 1, to: 2, count: 2)
+
+            try await group("mod-group", "group_id=2,type=all")
+            try await live.expectPing(false, from: 1, to: 2, count: 1)
+            let chained = try await live.ofctl("add-group", "group_id=3,type=all,bucket=group:9")
+            #expect(chained.status == 1 && chained.errors.contains("OFPBAC_BAD_OUT_GROUP"), "\(chained)")
+            #expect(try await live.ofctl("del-groups", "group_id=2").status == 0)
+            let left = try await live.flows()
+            #expect(left.count == 1 && left[0].contains("in_port=2"), "\(left)")
+        }
+
+        @Test("closes and opens a port, and hears of its link")
+        func ports() async throws {
+            let live = try await LiveSwitch.started()
+            try await live.addFlows("in_port=1,actions=output:2", "in_port=2,actions=output:1")
+            let monitor = try live.startOfctl("monitor")
+            try await live.expectPing(from: 1, to: 2, count: 2)
+            for (word, opposite, shown) in [
+                ("down", "up", "PORT_DOWN"), ("no-receive", "receive", "NO_RECV"), ("no-forward", "forward", "NO_FWD"),
+            ] {
+                #expect(try await live.ofctl("mod-port", "2", word).status == 0, "\(word)")
+                let described = try await live.ofctl("dump-ports-desc", "2").output
+                #expect(described.contains("config:     \(shown)"), "\(described)")
+                try await live.expectPing(false, from: 1, to: 2, count: 1)
+                #expect(try await eventually { monitor.printed.contains("config:     \(shown)") }, "\(monitor.printed)")
+                #expect(try await live.ofctl("mod-port", "2", opposite).status == 0, "\(opposite)")
+                try await live.expectPing(from: 1, to: 2, count: 2)
+            }
+            let drops = try await live.show("drops")
+            for reason in ["port_down", "no_receive", "no_forward"] {
+                #expect(drops.contains { $0.text("reason") == reason && $0.number("port") == 2 }, "\(drops)")
+            }
+            #expect(monitor.printed.contains("MOD: 2(h2)"), "\(monitor.printed)")
+
+            // A setting stays while the link goes and comes.
+            #expect(try await live.ofctl("mod-port", "2", "no-packet-in").status == 0)
+            func setLink(_ state: String) async throws {
+                let outcome = try await Command.run(
+                    ["ip", "-n", live.namespaces.ofHost(2), "link", "set", "eth0", state]
+                )
+                try #require(outcome.status == 0, "\(outcome)")
+            }
+            func described(_ text: String) async throws -> Bool {
+                try await live.ofctl("dump-ports-desc", "2").output.contains(text)
+            }
+            try await setLink("down")
+            #expect(
+                try await eventually(within: .seconds(1)) { monitor.printed.contains("state:      LINK_DOWN") },
+                "\(monitor.printed)"
+            )
+            #expect(try await described("config:     NO_PACKET_IN"))
+            try await setLink("up")
+            #expect(try await eventually { try await described("state:      LIVE") })
+            #expect(try await described("config:     NO_PACKET_IN"))
+            monitor.send(SIGTERM)
+            _ = try await monitor.outcome(within: .seconds(5))
         }
 
         @Test("is told what is wrong with a flow")

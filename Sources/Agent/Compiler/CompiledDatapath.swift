@@ -25,6 +25,8 @@ package final class CompiledDatapath: Datapath {
     package let publisher: Publisher
     package let compiler: Compiler
     private let pool: PacketPool
+    /// What the next `apply` sets of ports.
+    private var portSettings: [PortNumber: PortConfig] = [:]
     /// Where packet-ins go.
     package var onPacketIn: (PacketInEvent) -> Void = { _ in }
 
@@ -49,14 +51,18 @@ package final class CompiledDatapath: Datapath {
 
     package func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError) {
         if atomically { publisher.gather() }
+        defer { portSettings = [:] }
         do {
             publisher.retire(flows: try compiler.apply(changes, groups: groups))
+            for (number, config) in portSettings { ports.configure(number, config) }
             publisher.seal()
         } catch {
             publisher.seal()
             throw .flowModFailed(.tableFull, "\(memory.used) of \(memory.limit) bytes for tables are in use")
         }
     }
+
+    package func configure(ports settings: [PortNumber: PortConfig]) { portSettings = settings }
 
     package func whenApplied(_ body: @escaping () -> Void) { publisher.whenApplied(body) }
 

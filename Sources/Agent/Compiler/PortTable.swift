@@ -82,6 +82,7 @@ package final class PortTable {
             let port = worker.pointee.ports + Int(slot)
             port.pointee.counters = PortCounters()
             publisher.store(worker: index, port.word(\.number), UInt64(number.rawValue))
+            publisher.store(worker: index, port.word(\.config), 0)
             publisher.store(
                 worker: index,
                 port.word(\.destination),
@@ -110,6 +111,24 @@ package final class PortTable {
             entry.device.close()
             freeSlots.append(entry.slot)
             done()
+        }
+    }
+
+    /// Lets the workers keep to what controllers have set of a port. No memory is needed, so it can't fail.
+    func configure(_ number: PortNumber, _ config: PortConfig) {
+        guard let entry = entries[number] else { return }
+        for (index, worker) in workers.enumerated() {
+            let port = worker.pointee.ports + Int(entry.slot)
+            let destination: Destination =
+                if config.contains(.portDown) {
+                    .portDown
+                } else if config.contains(.noForward) {
+                    .noForward
+                } else {
+                    entry.plan.destination(worker: index, device: entry.device.id)
+                }
+            publisher.store(worker: index, port.word(\.config), UInt64(config.rawValue))
+            publisher.store(worker: index, port.word(\.destination), destination.rawValue)
         }
     }
 
@@ -176,17 +195,23 @@ package final class PortTable {
     func statistics(_ number: PortNumber) -> PortStatistics? {
         guard let entry = entries[number], let counters = counters(number) else { return nil }
         let device = entry.device.deviceCounters
+        // Nobody counts these, so they are all ones.
+        let unknown = UInt64.max
         return PortStatistics(
             number: number,
             receivedPackets: counters.receivedPackets,
             transmittedPackets: counters.transmittedPackets,
             receivedBytes: counters.receivedBytes,
             transmittedBytes: counters.transmittedBytes,
-            receiveDropped: device.receiveMissed &+ device.noBuffer,
+            receiveDropped: device.map { $0.receiveMissed &+ $0.noBuffer } ?? unknown,
             transmitDropped: counters.drops[DropReason.transmitFull.rawValue]
                 &+ counters.drops[DropReason.handoverFull.rawValue],
-            receiveErrors: device.receiveErrors,
-            transmitErrors: device.transmitErrors
+            receiveErrors: device?.receiveErrors ?? unknown,
+            transmitErrors: device?.transmitErrors ?? unknown,
+            receiveFrameErrors: unknown,
+            receiveOverrunErrors: unknown,
+            receiveCRCErrors: unknown,
+            collisions: unknown
         )
     }
 }

@@ -1,5 +1,7 @@
 // How much memory a configuration needs, and how `memory.size` is divided: what `ringway check` prints, and what the packet
-// pool and the tables are made by. The constants follow from the data plane's; they are all here.
+// pool and the tables are made by. The constants that the data plane has no name for are all here.
+
+import DataPlane
 
 /// What the data plane needs of `memory.size`, and gets.
 package struct MemoryEstimate: Equatable, Sendable {
@@ -24,13 +26,9 @@ package struct MemoryEstimate: Equatable, Sendable {
 
     /// Bytes of one packet buffer: 128 of mbuf, 128 of headroom, 2,048 of packet, and the mempool's header.
     static let bytesPerBuffer = 2432
-    static let receiveDescriptors = 1024
-    static let transmitDescriptors = 1024
-    /// A burst gathered for a port.
-    static let burst = 32
     /// Buffers in the hands of one worker: its mempool cache of 256 may grow to half as much again, a burst received, and packet-ins
     /// on their way to the control side.
-    static let buffersPerWorker = 384 + 32 + 1024
+    static let buffersPerWorker = 384 + burstSize + 1024
     /// DPDK's own structures.
     static let fixedBytes = 16 << 20
     /// Rings, scratch space and counters of one worker; of one queue.
@@ -58,8 +56,8 @@ extension Configuration {
         let receiveQueues = ports.reduce(0) { $0 + ($1.queues ?? workers) }
         let transmitQueues = ports.count * workers
         let buffers =
-            receiveQueues * MemoryEstimate.receiveDescriptors
-            + transmitQueues * (MemoryEstimate.transmitDescriptors + MemoryEstimate.burst)
+            receiveQueues * Int(EthernetDevice.receiveRingSize)
+            + transmitQueues * (Int(EthernetDevice.transmitRingSize) + burstSize)
             + workers * MemoryEstimate.buffersPerWorker
         let other =
             MemoryEstimate.fixedBytes + workers * MemoryEstimate.bytesPerWorker

@@ -3,7 +3,7 @@
 import OpenFlow
 
 enum GroupSelection {
-    /// A number below `total` that is the same for all packets with the same addresses, VLAN tag, types and ports; nil: nothing
+    /// A number below `total` that is the same for all packets with the same addresses, tags, types and ports; nil: nothing
     /// to choose from.
     static func share(of frame: [UInt8], _ total: Int) -> Int? {
         guard total > 0 else { return nil }
@@ -16,6 +16,8 @@ enum GroupSelection {
         switch type {
         case 0x0800: words.append(value(.ipv4Src) << 32 | value(.ipv4Dst))
         case 0x0806: words.append(value(.arpSPA) << 32 | value(.arpTPA))
+        case 0x8847, 0x8848: words.append(value(.mplsLabel))
+        case 0x88e7: words.append(value(.pbbISID))
         case 0x86dd:
             for address in [fields[.ipv6Src] ?? 0, fields[.ipv6Dst] ?? 0] {
                 words += [UInt64(truncatingIfNeeded: address >> 64), UInt64(truncatingIfNeeded: address)]
@@ -37,6 +39,6 @@ enum GroupSelection {
             let second = (first ^ first >> 29) &* 0xbf58_476d_1ce4_e5b9
             return second ^ second >> 32
         }
-        return Int((hash >> 32) * UInt64(total) >> 32)
+        return Int(((hash >> 32) * UInt64(total)) >> 32)
     }
 }

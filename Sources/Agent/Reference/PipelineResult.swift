@@ -59,6 +59,14 @@ package enum PipelineStep {
         case ingressPort
         /// Output to a port that the switch does not have.
         case noSuchPort(PortNumber)
+        /// Came in by, or output to, a port set to OFPPC_PORT_DOWN.
+        case portDown(PortNumber)
+        /// Came in by a port set to OFPPC_NO_RECV.
+        case noReceive
+        /// Output to a port set to OFPPC_NO_FWD.
+        case noForward(PortNumber)
+        /// A table miss for the controller, of a port set to OFPPC_NO_PACKET_IN.
+        case noPacketIn
     }
 }
 
@@ -85,6 +93,10 @@ extension PipelineStep.DropReason: CustomStringConvertible {
         case .noOutput: "no output"
         case .ingressPort: "output to the ingress port, which IN_PORT is for"
         case .noSuchPort(let port): "there is no port \(port)"
+        case .portDown(let port): "port \(port) is down by port-mod"
+        case .noReceive: "the port receives nothing, by port-mod"
+        case .noForward(let port): "nothing is sent to port \(port), by port-mod"
+        case .noPacketIn: "the port's table misses do not go to the controller, by port-mod"
         }
     }
 }

@@ -29,7 +29,15 @@ package struct ReferencePipeline {
     /// A frame that comes in by a port.
     package static func receive(_ frame: [UInt8], inPort: PortNumber, by model: SwitchModel) -> Self {
         var packet = Self(model: model, inPort: inPort, frame: frame)
-        packet.runTables()
+        if PacketFields(frame) == nil {
+            packet.drop(.notEthernet)
+        } else if packet.config(of: inPort).contains(.portDown) {
+            packet.drop(.portDown(inPort))
+        } else if packet.config(of: inPort).contains(.noReceive) {
+            packet.drop(.noReceive)
+        } else {
+            packet.runTables()
+        }
         return packet
     }
 
@@ -159,7 +167,9 @@ package struct ReferencePipeline {
         switch port {
         case .controller: sendToController(packetInReason, maxLength: maxLength)
         case .inPort: send(to: inPort)
-        case .all, .flood: for port in model.ports.keys.sorted() where port != inPort { send(to: port) }
+        case .all, .flood:
+            for port in model.ports.keys.sorted()
+            where port != inPort && config(of: port).isDisjoint(with: [.portDown, .noForward]) { send(to: port) }
         case .table: submitToTables()
         case inPort: drop(.ingressPort)
         default: send(to: port)
@@ -168,11 +178,17 @@ package struct ReferencePipeline {
 
     private mutating func send(to port: PortNumber) {
         guard model.ports[port] != nil else { return drop(.noSuchPort(port)) }
+        guard !config(of: port).contains(.portDown) else { return drop(.portDown(port)) }
+        guard !config(of: port).contains(.noForward) else { return drop(.noForward(port)) }
         copies += 1
         outputs.append(PipelineOutput(destination: .port(port), frame: frame))
     }
 
+    /// §7.2.1: what controllers have set of a port.
+    private func config(of port: PortNumber) -> PortConfig { model.ports[port]?.port.config ?? [] }
+
     private mutating func sendToController(_ reason: PacketInReason, maxLength: UInt16) {
+        guard reason != .noMatch || !config(of: inPort).contains(.noPacketIn) else { return drop(.noPacketIn) }
         copies += 1
         var output = PipelineOutput(
             packetIn: reason,

@@ -43,8 +43,7 @@ extension SwitchModel {
         switch message {
         case .flowMod(let mod): try stage(mod, in: &transaction)
         case .groupMod(let mod): try stage(mod, in: &transaction)
-        // Has nothing to change as yet that would have to be taken back.
-        case .portMod(let mod): try execute(mod)
+        case .portMod(let mod): try stage(mod, in: &transaction)
         default: throw .bundleFailed(.messageUnsupported, "\(message.type) in a bundle")
         }
     }

@@ -36,7 +36,7 @@ package enum SwitchCapabilities {
     package static let backboneTypes: Set<UInt16> = [0x88e7]
 
     /// Port settings that PORT_MOD may change.
-    package static let portConfig: PortConfig = []
+    package static let portConfig: PortConfig = [.portDown, .noReceive, .noForward, .noPacketIn]
 
     /// What happens to IP fragments.
     package static let fragmentHandling: Set<FragmentHandling> = [.normal, .drop]

@@ -45,6 +45,9 @@ package protocol Datapath: AnyObject {
     /// - Parameter atomically: Each packet goes by all of them or by none.
     func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError)
 
+    /// Settings of ports that are to take effect with the changes of the next `apply`: if that throws, they don't.
+    func configure(ports: [PortNumber: PortConfig])
+
     /// Runs `body` when every worker forwards by everything applied before this call: at once, if so already.
     func whenApplied(_ body: @escaping () -> Void)
 

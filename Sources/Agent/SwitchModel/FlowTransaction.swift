@@ -21,6 +21,8 @@ struct FlowTransaction {
     var formerGroups: [GroupID: Group]?
     /// Groups that have come, gone or changed.
     var changedGroups: Set<GroupID> = []
+    /// Port-mods that have been found valid. They do nothing before the end: no flow-mod looks at a port's settings.
+    var portMods: [PortMod] = []
     /// For each message of a bundle the index of its first step; empty for what is no bundle.
     private(set) var firstSteps: [Int] = []
 
@@ -79,6 +81,8 @@ extension SwitchModel {
     ///
     /// - Parameter atomically: No packet meets a part of it.
     func commit(_ transaction: FlowTransaction, atomically: Bool = false) throws(OpenFlowError) {
+        let changedPorts = ports(changedBy: transaction.portMods)
+        if !changedPorts.isEmpty { datapath.configure(ports: changedPorts.mapValues(\.config)) }
         do {
             try datapath.apply(
                 changes(of: transaction),
@@ -90,6 +94,7 @@ extension SwitchModel {
             throw error
         }
         finish(transaction)
+        for port in changedPorts.values.sorted(by: { $0.number < $1.number }) { show(port) }
     }
 
     /// One change for each entry that is not what it was. What needs memory comes first: a removal can't fail, nor be

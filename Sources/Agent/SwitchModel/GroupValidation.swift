@@ -31,6 +31,9 @@ extension SwitchModel {
     }
 
     private func validate(_ bucket: Bucket, of mod: GroupMod) throws(OpenFlowError) {
+        guard bucket.weight == 0 || mod.type == .select else {
+            throw .groupModFailed(.invalidGroup, "a weight in a group that does not select")
+        }
         guard bucket.watchPort == .any || bucket.watchPort.isStandard else {
             throw .groupModFailed(.badWatch, "watch_port \(bucket.watchPort)")
         }

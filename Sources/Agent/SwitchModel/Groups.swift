@@ -123,7 +123,7 @@ extension SwitchModel {
     }
 
     /// A bucket that watches nothing counts as live, one that watches both a port and a group is live by either.
-    private func isLive(_ bucket: Bucket) -> Bool {
+    func isLive(_ bucket: Bucket) -> Bool {
         guard bucket.watchPort != .any || bucket.watchGroup != .any else { return true }
         if let port = ports[bucket.watchPort], port.port.isLive { return true }
         return groups[bucket.watchGroup]?.buckets.contains(where: isLive) ?? false
@@ -160,6 +160,6 @@ extension SwitchModel {
 }
 
 extension Port {
-    /// Live for groups: its link is up and nothing blocks it (§6.5).
-    var isLive: Bool { state.isDisjoint(with: [.linkDown, .blocked]) }
+    /// Live for groups: its link is up, nothing blocks it, and no controller has set it down (§6.5).
+    var isLive: Bool { state.isDisjoint(with: [.linkDown, .blocked]) && !config.contains(.portDown) }
 }

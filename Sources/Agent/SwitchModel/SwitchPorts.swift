@@ -11,8 +11,17 @@ package struct SwitchPort: Hashable, Sendable {
 }
 
 extension SwitchModel {
-    /// Adds a port (reason ADD), or describes one anew that is there (reason MODIFY; nothing if nothing changed).
+    /// Adds a port (reason ADD), or describes one anew that is there (reason MODIFY; nothing if nothing changed). What
+    /// controllers have set of it stays.
     package func setPort(_ port: Port) {
+        var port = port
+        if let old = ports[port.number]?.port { port.config = old.config }
+        if port.config.contains(.portDown) { port.state.remove(.live) }
+        show(port)
+    }
+
+    /// Makes this what is known of the port, and tells the controllers.
+    func show(_ port: Port) {
         let old = ports[port.number]
         guard old?.port != port else { return }
         ports[port.number] = SwitchPort(port: port, added: old?.added ?? now())
@@ -32,23 +41,42 @@ extension SwitchModel {
         ports.values.map(\.port).sorted { $0.number < $1.number }
     }
 
-    /// OFPT_PORT_MOD (OpenFlow 1.3.5 §7.3.4.3). What the data path cannot change is refused; a message that changes
-    /// nothing is accepted.
+    /// OFPT_PORT_MOD (OpenFlow 1.3.5 §7.3.4.3).
     ///
     /// Throws errors of type PORT_MOD_FAILED: BAD_PORT, BAD_HW_ADDR, BAD_CONFIG, BAD_ADVERTISE.
     package func execute(_ mod: PortMod) throws(OpenFlowError) {
-        guard var port = ports[mod.number]?.port else { throw .portModFailed(.badPort, "port \(mod.number)") }
+        var transaction = FlowTransaction()
+        try stage(mod, in: &transaction)
+        try commit(transaction)
+    }
+
+    /// Validates a port-mod, which takes effect at the transaction's end.
+    func stage(_ mod: PortMod, in transaction: inout FlowTransaction) throws(OpenFlowError) {
+        guard let port = ports[mod.number]?.port else { throw .portModFailed(.badPort, "port \(mod.number)") }
         guard mod.hardwareAddress == port.hardwareAddress else {
             throw .portModFailed(.badHardwareAddress, "port \(mod.number) has \(port.hardwareAddress)")
         }
-        let config = port.config.subtracting(mod.mask).union(mod.config.intersection(mod.mask))
-        guard config.symmetricDifference(port.config).isSubset(of: SwitchCapabilities.portConfig) else {
+        guard mod.config.intersection(mod.mask).isSubset(of: SwitchCapabilities.portConfig) else {
             throw .portModFailed(.badConfig, "config \(mod.config.rawValue) of \(mod.mask.rawValue)")
         }
         guard mod.advertise.isEmpty || mod.advertise == port.advertised else {
             throw .portModFailed(.badAdvertise, "advertise \(mod.advertise.rawValue)")
         }
-        port.config = config
-        setPort(port)
+        transaction.portMods.append(mod)
+    }
+
+    /// What port-mods, one after the other, make of the ports whose settings they change. A port that is down is not LIVE.
+    func ports(changedBy mods: [PortMod]) -> [PortNumber: Port] {
+        var changed: [PortNumber: Port] = [:]
+        for mod in mods {
+            guard var port = changed[mod.number] ?? ports[mod.number]?.port else { continue }
+            let wasDown = port.config.contains(.portDown)
+            port.config = port.config.subtracting(mod.mask).union(mod.config.intersection(mod.mask))
+            let isDown = port.config.contains(.portDown)
+            if isDown { port.state.remove(.live) }
+            if wasDown && !isDown && !port.state.contains(.linkDown) { port.state.insert(.live) }
+            changed[mod.number] = port
+        }
+        return changed
     }
 }

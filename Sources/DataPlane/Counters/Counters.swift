@@ -26,6 +26,14 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case runt
     /// A fragment, while OFPC_FRAG_DROP is set.
     case fragment
+    /// Came in by a port set to OFPPC_PORT_DOWN, or output to one.
+    case portDown
+    /// Came in by a port set to OFPPC_NO_RECV.
+    case noReceive
+    /// Output to a port set to OFPPC_NO_FWD.
+    case noForward
+    /// A table miss for the controller, of a port set to OFPPC_NO_PACKET_IN.
+    case noPacketIn
 
     package var name: String {
         switch self {
@@ -39,12 +47,16 @@ package enum DropReason: Int, CaseIterable, Sendable {
         case .noBuffer: "no_buffer"
         case .runt: "runt"
         case .fragment: "fragment"
+        case .portDown: "port_down"
+        case .noReceive: "no_receive"
+        case .noForward: "no_forward"
+        case .noPacketIn: "no_packet_in"
         }
     }
 }
 
-/// One worker's counters of one port slot. Drops count at the port where the packet came in, but for those of a full or
-/// missing destination, which count at the port where it should have gone out.
+/// One worker's counters of one port slot. Drops count at the port where the packet came in, but for those of a full, closed
+/// or missing destination, which count at the port where it should have gone out.
 package struct PortCounters {
     package var receivedPackets: UInt64 = 0
     package var receivedBytes: UInt64 = 0

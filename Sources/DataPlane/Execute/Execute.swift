@@ -224,10 +224,12 @@ extension Worker {
         return true
     }
 
+    /// To all ports but the ingress port and those that controllers have closed (§4.5).
     private borrowing func outputAll(_ packet: Int, ingress: Ingress) {
         let list = settings.pointee.floodPorts
         let slots = (list + SlotList.slotsOffset).assumingMemoryBound(to: UInt16.self)
         for i in 0..<list.load(as: Int.self) where Int(slots[i]) != ingress.slot {
+            if Destination(rawValue: ports[Int(slots[i])].destination).isClosed { continue }
             if let copy = hand(packet, false, ingress) { gather(copy, at: Int(slots[i])) }
         }
     }

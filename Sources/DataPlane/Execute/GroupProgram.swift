@@ -143,6 +143,9 @@ extension Worker {
                 guard let copy = hand(packet, false, ingress) else { continue }
                 place = packet < burstSize ? burstSize : packet &+ 1
                 prepare(place, from: packet, copy)
+            } else {
+                // The copies that left by other buckets say nothing about what becomes of this one.
+                burst.copies[packet] = 0
             }
             let isLeft = run(
                 bucket.ops,
@@ -169,8 +172,8 @@ extension Worker {
         burst.nextTable[place] = ActionProgram.noTable
     }
 
-    /// By which the buckets of a select group are chosen: the Ethernet addresses and type, the VLAN tag, the addresses of IP or
-    /// ARP, and the ports of TCP, UDP or SCTP.
+    /// By which the buckets of a select group are chosen: the Ethernet addresses and type, the VLAN tag, the MPLS label or the
+    /// PBB service, the addresses of IP or ARP, and the ports of TCP, UDP or SCTP.
     @inline(__always)
     private static func selectionHash(_ key: UnsafeMutablePointer<UInt64>) -> UInt64 {
         var hash: UInt64 = 0
@@ -179,7 +182,13 @@ extension Worker {
         mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ethDst]) >> 16)
         mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ethSrc]) >> 16)
         let type = UInt16(truncatingIfNeeded: head >> 16)
-        if type == EtherType.ipv4 || type == EtherType.arp { mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4])) }
+        switch type {
+        case EtherType.ipv4, EtherType.arp: mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4]))
+        case EtherType.mpls, EtherType.mplsMulticast: mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4]) >> 44)
+        // Without the priority and the flags before it.
+        case EtherType.pbb: mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4]) >> 32 & 0xff_ffff)
+        default: break
+        }
         if type == EtherType.ipv6 {
             for word in 0..<2 { mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv6Src &+ word])) }
             for word in 0..<2 { mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv6Dst &+ word])) }

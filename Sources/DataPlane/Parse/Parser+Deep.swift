@@ -6,29 +6,20 @@
 //   address. An option of length 0 or one that is cut off ends the search.
 
 extension Parser {
+    /// MPLS or PBB, if the `size` bytes of its header are there: the first four, a shim or a tag, lie in the key's word of the
+    /// IPv4 addresses.
     @inline(never)
-    static func parseMPLS(
+    static func parseTag(
         _ bytes: UnsafeRawPointer,
         length: Int,
         l3: Int,
+        size: Int,
+        network: PacketLayout.Network,
         _ layout: UnsafeMutablePointer<PacketLayout>,
         _ key: UnsafeMutablePointer<UInt64>
     ) {
-        guard l3 + 4 <= length else { return }
-        layout.pointee.network = .mpls
-        key[FlowKey.Word.ipv4] = UInt64(bytes.loadUnaligned(fromByteOffset: l3, as: UInt32.self))
-    }
-
-    @inline(never)
-    static func parsePBB(
-        _ bytes: UnsafeRawPointer,
-        length: Int,
-        l3: Int,
-        _ layout: UnsafeMutablePointer<PacketLayout>,
-        _ key: UnsafeMutablePointer<UInt64>
-    ) {
-        guard l3 + 18 <= length else { return }
-        layout.pointee.network = .pbb
+        guard l3 + size <= length else { return }
+        layout.pointee.network = network
         key[FlowKey.Word.ipv4] = UInt64(bytes.loadUnaligned(fromByteOffset: l3, as: UInt32.self))
     }
 

@@ -83,8 +83,9 @@ struct Parser {
         case EtherType.ipv4: parseIPv4(bytes, length: length, l3: l3, layout, key)
         case EtherType.ipv6: parseIPv6(bytes, length: length, l3: l3, layout, key)
         case EtherType.arp: parseARP(bytes, length: length, l3: l3, layout, key)
-        case EtherType.mpls, EtherType.mplsMulticast: parseMPLS(bytes, length: length, l3: l3, layout, key)
-        case EtherType.pbb: parsePBB(bytes, length: length, l3: l3, layout, key)
+        case EtherType.mpls, EtherType.mplsMulticast:
+            parseTag(bytes, length: length, l3: l3, size: 4, network: .mpls, layout, key)
+        case EtherType.pbb: parseTag(bytes, length: length, l3: l3, size: 18, network: .pbb, layout, key)
         default: break
         }
     }

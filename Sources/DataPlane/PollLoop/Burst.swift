@@ -19,6 +19,8 @@ package struct Burst {
     /// The packets of the present table, and the entries that the lookup found for them.
     let list: UnsafeMutablePointer<UInt8>
     let found: UnsafeMutablePointer<FlowRecordPointer?>
+    /// The list of all places: 0, 1, 2, ….
+    private let everyPacket: UnsafeMutablePointer<UInt8>
 
     init() {
         let places = burstSize + Worker.groupDepth
@@ -32,53 +34,18 @@ package struct Burst {
         set = zeroed(burstSize * Worker.tableCount)
         list = zeroed(burstSize)
         found = zeroed(burstSize)
+        everyPacket = zeroed(burstSize)
+        for i in 0..<burstSize { everyPacket[i] = UInt8(i) }
     }
 
-    /// Makes all places ready for the first table.
+    /// Makes all places ready for the first table; the list names all packets. Whole arrays, however many packets there are:
+    /// with a constant length they are a few vector stores.
     @inline(__always)
     func begin() {
-        // Whole vectors, whatever the burst's size: four stores instead of a loop.
-        let identity = SIMD32<UInt8>(
-            0,
-            1,
-            2,
-            3,
-            4,
-            5,
-            6,
-            7,
-            8,
-            9,
-            10,
-            11,
-            12,
-            13,
-            14,
-            15,
-            16,
-            17,
-            18,
-            19,
-            20,
-            21,
-            22,
-            23,
-            24,
-            25,
-            26,
-            27,
-            28,
-            29,
-            30,
-            31
-        )
-        UnsafeMutableRawPointer(list).storeBytes(of: identity, as: SIMD32<UInt8>.self)
-        UnsafeMutableRawPointer(nextTable).storeBytes(
-            of: SIMD32(repeating: ActionProgram.noTable),
-            as: SIMD32<UInt8>.self
-        )
-        UnsafeMutableRawPointer(setCount).storeBytes(of: SIMD32(repeating: 0), as: SIMD32<UInt8>.self)
-        UnsafeMutableRawPointer(copies).storeBytes(of: SIMD32(repeating: 0), as: SIMD32<UInt16>.self)
+        list.update(from: everyPacket, count: burstSize)
+        nextTable.update(repeating: ActionProgram.noTable, count: burstSize)
+        setCount.update(repeating: 0, count: burstSize)
+        copies.update(repeating: 0, count: burstSize)
     }
 
     @inline(__always)

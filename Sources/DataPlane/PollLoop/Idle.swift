@@ -42,7 +42,7 @@ extension Worker {
         guard plan.pointee.descriptorCount > 0 else { return cdpdk_pause() }
         counters.pointee.sleeps &+= 1
         var nanoseconds = Self.longestSleep
-        if plan.pointee.allWake == 0 {
+        if !plan.pointee.allWake {
             let beyond = state.pointee.emptyInARow &- Self.emptyStepsBeforeSleep
             nanoseconds = beyond < 10 ? Self.shortNap : Self.longNap
         }
@@ -54,7 +54,7 @@ extension Worker {
         cdpdk_sleep(
             sleeping,
             ReceivePlan.descriptors(memory, count: plan.pointee.count),
-            plan.pointee.descriptorCount,
+            UInt32(truncatingIfNeeded: plan.pointee.descriptorCount),
             nanoseconds
         )
     }

@@ -23,8 +23,10 @@ extension Worker {
         settings.pointee = other.settings.pointee
         for slot in 0..<PortSlot.limit {
             ports[slot].number = other.ports[slot].number
-            let exists = other.ports[slot].destination != Destination.none.rawValue
-            ports[slot].destination = (exists ? Destination.capture : .none).rawValue
+            ports[slot].config = other.ports[slot].config
+            let destination = Destination(rawValue: other.ports[slot].destination)
+            let goesNowhere = destination == .none || destination.isClosed
+            ports[slot].destination = (goesNowhere ? destination : .capture).rawValue
         }
     }
 
@@ -59,7 +61,9 @@ extension Worker {
             )
         }
         (burst.copies[0], burst.setCount[0], burst.nextTable[0]) = (0, 0, ActionProgram.noTable)
-        if settings.pointee.dropFragments != 0 && burst.layouts[0].isFragment {
+        if let reason = refusal(of: ingress) {
+            drop(mbuf, reason, at: slot)
+        } else if settings.pointee.dropFragments != 0 && burst.layouts[0].isFragment {
             drop(mbuf, .fragment, at: slot)
         } else {
             outcome.steps = walk(ingress)

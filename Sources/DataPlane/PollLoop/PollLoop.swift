@@ -42,7 +42,8 @@ extension Worker {
         return true
     }
 
-    /// Counts what was received; sorts out what is no Ethernet frame; puts back VLAN tags that a driver took out.
+    /// Counts what was received; sorts out what is no Ethernet frame, or came by a closed port; puts back VLAN
+    /// tags that a driver took out.
     @inline(never)
     private borrowing func admit(_ received: Int, ingress: Ingress) -> Int {
         let mbufs = burst.mbufs
@@ -65,7 +66,20 @@ extension Worker {
         }
         ports[ingress.slot].counters.receivedPackets &+= UInt64(received)
         ports[ingress.slot].counters.receivedBytes &+= bytes
+        if let reason = refusal(of: ingress) {
+            for i in 0..<admitted { drop(mbufs[i].unsafelyUnwrapped, reason, at: ingress.slot) }
+            return 0
+        }
         return admitted
+    }
+
+    /// Why nothing is received by a port, if controllers have set that. Its queues are polled all the same: packets that
+    /// waited there would come in, too late, when the port opens again.
+    @inline(__always)
+    borrowing func refusal(of ingress: Ingress) -> DropReason? {
+        let config = ports[ingress.slot].config
+        guard config & (PortSlot.portDown | PortSlot.noReceive) != 0 else { return nil }
+        return config & PortSlot.portDown != 0 ? .portDown : .noReceive
     }
 
     @inline(__always)

@@ -161,11 +161,13 @@ package struct EthernetDevice: Sendable {
         return link.link_speed
     }
 
-    /// What the device itself counts and a worker does not see: packets missed because nobody polled fast enough, errors.
-    package var deviceCounters: (receiveMissed: UInt64, receiveErrors: UInt64, transmitErrors: UInt64, noBuffer: UInt64)
+    /// What the device itself counts and a worker does not see: packets missed because nobody polled fast enough, errors;
+    /// nil if it does not count.
+    package var deviceCounters:
+        (receiveMissed: UInt64, receiveErrors: UInt64, transmitErrors: UInt64, noBuffer: UInt64)?
     {
         var stats = rte_eth_stats()
-        guard rte_eth_stats_get(id, &stats) == 0 else { return (0, 0, 0, 0) }
+        guard rte_eth_stats_get(id, &stats) == 0 else { return nil }
         return (stats.imissed, stats.ierrors, stats.oerrors, stats.rx_nombuf)
     }
 

@@ -4,12 +4,16 @@
 import CDPDK
 
 /// Where a port's packets go: one word, so that the control side can change it by one store.
-package struct Destination: RawRepresentable, Sendable {
+package struct Destination: RawRepresentable, Equatable, Sendable {
     package let rawValue: UInt64
     package init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// No such port, or not any more.
     package static let none = Destination(rawValue: 0)
+    /// The port is set to OFPPC_PORT_DOWN.
+    package static let portDown = Destination(rawValue: 4 << 56)
+    /// The port is set to OFPPC_NO_FWD.
+    package static let noForward = Destination(rawValue: 5 << 56)
     /// Left in the slot's buffer for somebody to look at: traces and tests.
     package static let capture = Destination(rawValue: 3 << 56)
     /// A transmit queue of a DPDK device that this worker alone uses.
@@ -20,6 +24,16 @@ package struct Destination: RawRepresentable, Sendable {
     package static func worker(_ owner: Int) -> Destination { Destination(rawValue: 2 << 56 | UInt64(owner)) }
 
     var kind: UInt64 { rawValue >> 56 }
+    /// There is a port, but controllers have set that nothing is sent there.
+    var isClosed: Bool { kind >= 4 }
+    /// Why packets go nowhere from here: for what is neither a device nor a worker.
+    var dropReason: DropReason {
+        switch kind {
+        case 4: .portDown
+        case 5: .noForward
+        default: .noSuchPort
+        }
+    }
     var device: UInt16 { UInt16(truncatingIfNeeded: rawValue >> 16) }
     var queue: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
     var owner: Int { Int(truncatingIfNeeded: rawValue & 0xff) }
@@ -30,12 +44,19 @@ package struct PortSlot {
     package var destination: UInt64
     /// The OpenFlow port number.
     package var number: UInt64
+    /// What controllers have set: bits of `ofp_port_config`. What it says of sending is in `destination` as well.
+    package var config: UInt64 = 0
     /// Packets in `gathered`.
     package var count: Int
     /// Whether it is in the list of slots to be flushed at the end of the burst.
     var isDirty = false
     package let gathered: UnsafeMutablePointer<OpaquePointer?>
     package var counters: PortCounters
+
+    /// OFPPC_PORT_DOWN, OFPPC_NO_RECV and OFPPC_NO_PACKET_IN (OpenFlow 1.3.5 §7.2.1).
+    static let portDown: UInt64 = 1 << 0
+    static let noReceive: UInt64 = 1 << 2
+    static let noPacketIn: UInt64 = 1 << 6
 
     /// The most ports that a switch can have.
     package static let limit = 512
@@ -63,9 +84,9 @@ package struct ReceiveQueue: BitwiseCopyable, Sendable {
 package struct ReceivePlan {
     package var count: Int
     /// Entries of the list of descriptors behind the queues: the worker's own, then those of the queues that have one.
-    var descriptorCount: UInt32
-    /// 1: all queues have a descriptor, so the worker need not look at them while it sleeps.
-    var allWake: UInt32
+    var descriptorCount: Int
+    /// Whether all queues have a descriptor, so that the worker need not look at them while it sleeps.
+    var allWake: Bool { descriptorCount == count &+ 1 }
     package static let queuesOffset = 16
 
     package static func size(count: Int) -> Int {
@@ -83,11 +104,7 @@ package struct ReceivePlan {
             )
         }
         memory.storeBytes(
-            of: ReceivePlan(
-                count: queues.count,
-                descriptorCount: UInt32(waited.count),
-                allWake: waited.count == queues.count + 1 ? 1 : 0
-            ),
+            of: ReceivePlan(count: queues.count, descriptorCount: waited.count),
             as: ReceivePlan.self
         )
     }

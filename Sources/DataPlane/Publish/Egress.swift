@@ -98,7 +98,7 @@ extension Worker {
             }
             return
         default:
-            for i in 0..<count { drop(gathered[i].unsafelyUnwrapped, .noSuchPort, at: slot) }
+            for i in 0..<count { drop(gathered[i].unsafelyUnwrapped, destination.dropReason, at: slot) }
         }
         port.pointee.counters.transmittedPackets &+= UInt64(sent)
         port.pointee.counters.transmittedBytes &+= bytes

@@ -17,6 +17,7 @@ package struct PacketInRecord: BitwiseCopyable {
     package var reason: UInt8
 
     package static let noRecord = UInt32.max
+    package static let noMatch: UInt8 = 0
     package static let invalidTTL: UInt8 = 2
 }
 
@@ -30,6 +31,10 @@ extension Worker {
         record: FlowRecordPointer?,
         ingress: Ingress
     ) {
+        if reason == PacketInRecord.noMatch && ports[ingress.slot].config & PortSlot.noPacketIn != 0 {
+            drop(mbuf, .noPacketIn, at: ingress.slot)
+            return
+        }
         let element = PacketInRecord(
             mbuf: mbuf,
             record: record?.pointee.id ?? PacketInRecord.noRecord,

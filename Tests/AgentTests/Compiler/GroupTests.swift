@@ -12,8 +12,7 @@ struct GroupTests {
     init() throws { lab = try InProcessSwitch() }
 
     private func add(_ id: GroupID, _ type: GroupType, _ buckets: [Bucket], _ command: GroupModCommand = .add) throws {
-        try lab.model.execute(GroupMod(command: command, type: type, groupID: id, buckets: buckets))
-        lab.settle()
+        try lab.execute(GroupMod(command: command, type: type, groupID: id, buckets: buckets))
     }
 
     private func refusal(_ mod: GroupMod) -> OpenFlowError? {
@@ -51,24 +50,13 @@ struct GroupTests {
         return list.first
     }
 
-    private func links(_ number: PortNumber, up: Bool) {
-        lab.model.setPort(
-            Port(
-                number: number,
-                hardwareAddress: EthernetAddress(rawValue: 0),
-                name: "p\(number)",
-                state: up ? .live : .linkDown
-            )
-        )
-        lab.settle()
-    }
-
     @Test func refusals() throws {
         try add(1, .all, [out(2)])
         try add(2, .all, [Bucket(actions: [.group(1)])])
         #expect(refusal(1, .all, []) == .groupModFailed(.groupExists))
         #expect(refusal(.all, .all, []) == .groupModFailed(.invalidGroup))
         #expect(refusal(3, .indirect, []) == .groupModFailed(.invalidGroup))
+        #expect(refusal(3, .all, [out(1, weight: 1)]) == .groupModFailed(.invalidGroup))
         #expect(refusal(3, .fastFailover, [out(1)]) == .groupModFailed(.badWatch))
         #expect(refusal(3, .select, [out(1, watch: .controller)]) == .groupModFailed(.badWatch))
         #expect(refusal(3, .all, [Bucket(watchGroup: 9, actions: [])]) == .groupModFailed(.badWatch))
@@ -140,12 +128,15 @@ struct GroupTests {
         try add(2, .select, [Bucket(weight: 1, watchGroup: 1, actions: [.group(1)])])
         try all(to: 2)
         #expect(try ports(1) == [2])
-        links(2, up: false)
+        lab.setLink(2, up: false)
         #expect(try ports(1) == [3])
-        links(3, up: false)
+        lab.setLink(3, up: false)
         #expect(try ports(1) == [])
-        links(2, up: true)
+        lab.setLink(2, up: true)
         #expect(try ports(1) == [2])
+        try lab.model.configure(2, .portDown)
+        lab.setLink(3, up: true)
+        #expect(try ports(1) == [3])
     }
 
     @Test func deletionTakesTheFlows() throws {

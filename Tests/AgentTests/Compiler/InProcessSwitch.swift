@@ -39,17 +39,7 @@ final class InProcessSwitch {
             pool: pool,
             memory: TableMemory(limit: tableBytes, fromEAL: false)
         )
-        model = SwitchModel(
-            datapathID: 1,
-            description: SwitchDescription(
-                manufacturer: "",
-                hardware: "",
-                software: "",
-                serialNumber: "",
-                datapath: ""
-            ),
-            datapath: datapath
-        )
+        model = SwitchModel(datapath: datapath)
         datapath.publisher.onFullRing = { $0.pointee.takeDeltas() }
         var slots: [PortNumber: UInt16] = [:]
         for number in 1...UInt32(portCount) {
@@ -80,6 +70,25 @@ final class InProcessSwitch {
 
     func execute(_ mod: FlowMod) throws {
         try model.execute(mod)
+        settle()
+    }
+
+    func execute(_ mod: GroupMod) throws {
+        try model.execute(mod)
+        settle()
+    }
+
+    /// Tells the model that a port's link has come or gone.
+    func setLink(_ number: UInt32, up: Bool) {
+        let number = PortNumber(rawValue: number)
+        model.setPort(
+            Port(
+                number: number,
+                hardwareAddress: EthernetAddress(rawValue: 0),
+                name: "p\(number)",
+                state: up ? .live : .linkDown
+            )
+        )
         settle()
     }
 
@@ -167,6 +176,10 @@ extension DropReason {
             case .noOutput: .noOutput
             case .ingressPort: .outputToIngress
             case .noSuchPort: .noSuchPort
+            case .portDown: .portDown
+            case .noReceive: .noReceive
+            case .noForward: .noForward
+            case .noPacketIn: .noPacketIn
             }
     }
 }

@@ -25,17 +25,7 @@ final class RingLab {
         self.pool = pool
         workers = Worker.make(count: workerCount, pool: pool, controlPipe: -1, idle: .adaptive)
         datapath = CompiledDatapath(workers: workers, pool: pool, memory: TableMemory(limit: 64 << 20, fromEAL: false))
-        model = SwitchModel(
-            datapathID: 1,
-            description: SwitchDescription(
-                manufacturer: "",
-                hardware: "",
-                software: "",
-                serialNumber: "",
-                datapath: ""
-            ),
-            datapath: datapath
-        )
+        model = SwitchModel(datapath: datapath)
         inputs = try (0..<workerCount).map { index in
             try EthernetDevice.open(
                 devargs: "net_ring_in\(workerCount)\(index)",

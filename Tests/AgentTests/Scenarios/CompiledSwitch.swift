@@ -57,10 +57,22 @@ final class CompiledSwitch: ScenarioSwitch {
         system.settle()
     }
 
+    func configure(_ port: UInt32, _ config: PortConfig) throws {
+        try system.model.configure(port, config)
+        system.settle()
+        // What an open port is sent stays with the worker, as it did before.
+        let slot = system.worker.pointee.ports + (Int(port) - 1)
+        let closed = [Destination.portDown, .noForward].map(\.rawValue)
+        if !closed.contains(slot.pointee.destination) { slot.pointee.destination = Destination.capture.rawValue }
+    }
+
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
         for (origin, message) in rules {
-            guard let mod = message.flowMod else { throw ScenarioError("\(origin): \(message.frame)") }
-            try system.execute(mod)
+            switch message.message {
+            case .flowMod(let mod): try system.execute(mod)
+            case .groupMod(let mod): try system.execute(mod)
+            default: throw ScenarioError("\(origin): \(message.frame)")
+            }
         }
     }
 

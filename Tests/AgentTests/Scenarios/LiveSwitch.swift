@@ -42,7 +42,9 @@ final class LiveSwitch: ScenarioSwitch {
         self.agent = agent
         try agent.checkAlive()
         try accepted(agent.ask(.flowMod(FlowMod(tableID: TableID.all, command: .delete))))
+        try accepted(agent.ask(.groupMod(GroupMod(command: .delete, groupID: .all))))
         try configure(.normal)
+        for port in try portDescriptions() where !port.config.isEmpty { try configure(port.number.rawValue, []) }
         _ = try agent.takePacketIns()
         _ = try agent.takeFlowRemoved()
         _ = try agent.ports.take()
@@ -59,6 +61,30 @@ final class LiveSwitch: ScenarioSwitch {
 
     func configure(_ handling: FragmentHandling) throws {
         try accepted(agent.ask(.setConfig(SwitchConfig(fragmentHandling: handling))))
+    }
+
+    private func portDescriptions() throws -> [OpenFlow.Port] {
+        try agent.ask(.multipartRequest(.portDescription, more: false)).flatMap { answer in
+            guard case .multipartReply(.portDescription(let ports), _) = answer else { return [OpenFlow.Port]() }
+            return ports
+        }
+    }
+
+    func configure(_ number: UInt32, _ config: PortConfig) throws {
+        guard let port = try portDescriptions().first(where: { $0.number.rawValue == number }) else {
+            throw ScenarioError("there is no port \(number)")
+        }
+        let mod = PortMod(
+            number: port.number,
+            hardwareAddress: port.hardwareAddress,
+            config: config,
+            mask: [.portDown, .noReceive, .noForward, .noPacketIn],
+            advertise: []
+        )
+        try accepted(agent.ask(.portMod(mod)))
+        let described = try portDescriptions().first { $0.number == port.number }
+        #expect(described?.config == config)
+        #expect(described?.state.contains(.live) == !config.contains(.portDown))
     }
 
     /// By ovs-ofctl; what it does not say, by the connection of our own.

@@ -18,18 +18,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
     private var portCounters: [PortNumber: PortStatistics] = [:]
 
     init(ports: [UInt32]) {
-        model = SwitchModel(
-            datapathID: 1,
-            description: SwitchDescription(
-                manufacturer: "",
-                hardware: "",
-                software: "",
-                serialNumber: "",
-                datapath: ""
-            ),
-            datapath: self,
-            now: { [unowned self] in time }
-        )
+        model = SwitchModel(datapath: self, now: { [unowned self] in time })
         for number in ports {
             let port = PortNumber(rawValue: number)
             model.setPort(Port(number: port, hardwareAddress: EthernetAddress(rawValue: 0), name: "p\(number)"))
@@ -44,10 +33,15 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
         try model.setConfig(SwitchConfig(fragmentHandling: handling))
     }
 
+    func configure(_ port: UInt32, _ config: PortConfig) throws { try model.configure(port, config) }
+
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
         for (origin, message) in rules {
-            guard let mod = message.flowMod else { throw ScenarioError("\(origin): \(message.frame)") }
-            try model.execute(mod)
+            switch message.message {
+            case .flowMod(let mod): try model.execute(mod)
+            case .groupMod(let mod): try model.execute(mod)
+            default: throw ScenarioError("\(origin): \(message.frame)")
+            }
         }
     }
 
@@ -91,6 +85,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
 
     func counters(ofGroup id: GroupID) -> GroupCounters { GroupCounters() }
     func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError) {}
+    func configure(ports: [PortNumber: PortConfig]) {}
     func whenApplied(_ body: @escaping () -> Void) { body() }
     func counters(of flow: FlowEntry) -> FlowCounters {
         flowCounters[ObjectIdentifier(flow)]?.counters ?? FlowCounters()
@@ -163,13 +158,29 @@ extension SwitchModel {
         do throws(OpenFlowError) {
             switch message {
             case .flowMod(let mod): try execute(mod)
+            case .groupMod(let mod): try execute(mod)
             case .packetOut(let packetOut): try execute(packetOut)
-            default: return .badRequest(.badType, "no flow-mod and no packet-out")
+            default: return .badRequest(.badType, "no flow-mod, group-mod or packet-out")
             }
             return nil
         } catch {
             return error
         }
+    }
+
+    /// A port-mod that sets and clears all settings of a port.
+    func configure(_ number: UInt32, _ config: PortConfig) throws {
+        let number = PortNumber(rawValue: number)
+        guard let port = ports[number]?.port else { throw ScenarioError("there is no port \(number)") }
+        try execute(
+            PortMod(
+                number: number,
+                hardwareAddress: port.hardwareAddress,
+                config: config,
+                mask: [.portDown, .noReceive, .noForward, .noPacketIn],
+                advertise: []
+            )
+        )
     }
 
     /// The statistics of all flow entries.

@@ -13,6 +13,7 @@ extension Scenario {
             "live",
             "reason",
             "config",
+            "groups",
             "rules",
             "refused",
             "packets",
@@ -26,6 +27,10 @@ extension Scenario {
             notLive = reason
         }
         if let config = keys["config"] { steps.append(try Step(config: config)) }
+        if let groups = keys["groups"] {
+            let messages = try groups.list().map { Scenario.OpenFlowMessage.group(try $0.text()) }
+            steps.append(Step(line: groups.line, event: .rules(messages)))
+        }
         if let rules = keys["rules"] {
             steps.append(Step(line: rules.line, event: .rules(try rules.list().map(Scenario.OpenFlowMessage.init))))
         }
@@ -42,11 +47,13 @@ extension Scenario.Step {
             of: "in",
             "out",
             "packet_out",
+            "groups",
             "rules",
             "wait",
             "flow_removed",
             "counters",
             "config",
+            "port_config",
             "refused"
         )
         let removed = try keys["flow_removed"]?.list().map(Scenario.FlowRemovedExpectation.init) ?? []
@@ -71,6 +78,9 @@ extension Scenario.Step {
                 event: .rules(try rules.list().map(Scenario.OpenFlowMessage.init)),
                 flowRemoved: removed
             )
+        } else if let groups = keys["groups"] {
+            let messages = try groups.list().map { Scenario.OpenFlowMessage.group(try $0.text()) }
+            self.init(line: value.line, event: .rules(messages), flowRemoved: removed)
         } else if let wait = keys["wait"] {
             guard let seconds = Double(try wait.text()), seconds <= 10 else { throw wait.failure("at most 10 seconds") }
             self.init(line: value.line, event: .wait(seconds), flowRemoved: removed)
@@ -78,10 +88,12 @@ extension Scenario.Step {
             try self.init(counters: counters)
         } else if let config = keys["config"] {
             try self.init(config: config)
+        } else if let ports = keys["port_config"] {
+            try self.init(portConfig: ports)
         } else if let refused = keys["refused"] {
             try self.init(refused: refused)
         } else {
-            throw value.failure("one of in, packet_out, rules, wait, counters, config, refused expected")
+            throw value.failure("an unknown step: Fixtures/scenarios/README.md has all")
         }
     }
 
@@ -96,18 +108,38 @@ extension Scenario.Step {
         self.init(line: config.line, event: .config(handling))
     }
 
+    /// `{2: [no-forward]}`, with the words of `ovs-ofctl mod-port`.
+    private init(portConfig value: ScenarioValue) throws {
+        var ports: [UInt32: PortConfig] = [:]
+        for (key, words) in try value.mapping() {
+            guard let number = UInt32(key) else { throw value.failure("a port number expected, not \(key)") }
+            ports[number] = try words.list().reduce(into: PortConfig()) { config, word in
+                switch try word.text() {
+                case "down": config.insert(.portDown)
+                case "no-receive": config.insert(.noReceive)
+                case "no-forward": config.insert(.noForward)
+                case "no-packet-in": config.insert(.noPacketIn)
+                default: throw word.failure("down, no-receive, no-forward or no-packet-in expected")
+                }
+            }
+        }
+        self.init(line: value.line, event: .portConfig(ports))
+    }
+
     fileprivate init(refused value: ScenarioValue) throws {
-        let keys = try value.mapping(of: "rule", "packet_out", "message", "error")
+        let keys = try value.mapping(of: "rule", "group", "packet_out", "message", "error")
         guard let error = try keys["error"]?.text() else { throw value.failure("error is missing") }
         let message: Scenario.OpenFlowMessage
         if let rule = keys["rule"] {
             message = .rule(try rule.text())
+        } else if let group = keys["group"] {
+            message = .group(try group.text())
         } else if let packetOut = keys["packet_out"] {
             message = .packetOut(try Scenario.PacketOutText(packetOut))
         } else if keys["message"] != nil {
             message = try Scenario.OpenFlowMessage(value)
         } else {
-            throw value.failure("one of rule, packet_out, message expected")
+            throw value.failure("one of rule, group, packet_out, message expected")
         }
         self.init(line: value.line, event: .refused(message, error: error))
     }
@@ -243,10 +275,11 @@ extension Scenario.FlowRemovedExpectation {
             case "idle_timeout": .idleTimeout
             case "hard_timeout": .hardTimeout
             case "delete": .delete
+            case "group_delete": .groupDelete
             default: nil
             }
         guard let rule = try keys["rule"]?.text(), let reason else {
-            throw value.failure("rule and reason (idle_timeout, hard_timeout, delete) expected")
+            throw value.failure("rule and reason (idle_timeout, hard_timeout, delete, group_delete) expected")
         }
         self.init(
             rule: rule,

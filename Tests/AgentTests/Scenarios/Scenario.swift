@@ -29,7 +29,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
     enum Event: Sendable {
         case config(FragmentHandling)
-        /// Flow-mods that must be accepted.
+        /// Port-mods.
+        case portConfig([UInt32: PortConfig])
+        /// Flow-mods and group-mods that must be accepted.
         case rules([OpenFlowMessage])
         case refused(OpenFlowMessage, error: String)
         case packet([UInt8], port: UInt32, out: [Fate])
@@ -43,6 +45,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     enum OpenFlowMessage: Sendable, Hashable {
         /// As ovs-ofctl writes flows, perhaps with a command before.
         case rule(String)
+        /// As ovs-ofctl writes groups, perhaps with a command before.
+        case group(String)
         case packetOut(PacketOutText)
         /// The message's bytes: for what ovs-ofctl does not say.
         case raw([UInt8])

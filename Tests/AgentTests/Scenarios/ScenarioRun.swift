@@ -74,7 +74,9 @@ struct PacketBalance: Equatable, CustomStringConvertible {
 /// A switch with empty tables and counters at 0 when a scenario begins.
 protocol ScenarioSwitch: AnyObject {
     func configure(_ handling: FragmentHandling) throws
-    /// Carries out flow-mods, which must be accepted.
+    /// Sets what controllers set of a port, by a port-mod.
+    func configure(_ port: UInt32, _ config: PortConfig) throws
+    /// Carries out flow-mods and group-mods, which must be accepted.
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws
     /// The error that a message is refused with; nil: it was accepted.
     func refusal(of message: RecordedMessage) throws -> OpenFlowError?
@@ -109,6 +111,8 @@ struct ScenarioRun {
         let place = "\(scenario.file).yaml:\(step.line)"
         switch step.event {
         case .config(let handling): try target.configure(handling)
+        case .portConfig(let ports):
+            for (port, config) in ports.sorted(by: { $0.key < $1.key }) { try target.configure(port, config) }
         case .rules(let messages): try target.execute(try messages.map { ($0, try rules[$0]) })
         case .refused(let message, let error): try checkRefusal(of: message, error, place)
         case .packet(let frame, let port, let out):

@@ -13,6 +13,7 @@ final class RecordingDatapath: Datapath {
     }
 
     private(set) var changes: [Change] = []
+    private(set) var portSettings: [[PortNumber: PortConfig]] = []
     private(set) var packetOuts: [PacketOut] = []
     var counters: [ObjectIdentifier: FlowCounters] = [:]
     var tableCounters: [UInt8: (lookups: UInt64, matches: UInt64)] = [:]
@@ -38,6 +39,8 @@ final class RecordingDatapath: Datapath {
             }
         }
     }
+
+    func configure(ports: [PortNumber: PortConfig]) { portSettings.append(ports) }
 
     func whenApplied(_ body: @escaping () -> Void) {
         if holdsBack { waiting.append(body) } else { body() }

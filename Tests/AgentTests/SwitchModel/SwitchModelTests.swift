@@ -119,9 +119,25 @@ struct SwitchModelTests {
         #expect(refusal(config: .portDown) == nil, "the mask says that it stays as it is")
         #expect(refusal(4) == .portModFailed(.badPort))
         #expect(refusal(1, 2) == .portModFailed(.badHardwareAddress))
-        #expect(refusal(config: .portDown, mask: .portDown) == .portModFailed(.badConfig))
+        #expect(refusal(config: PortConfig(rawValue: 2), mask: PortConfig(rawValue: 2)) == .portModFailed(.badConfig))
         #expect(refusal(advertise: .copper) == .portModFailed(.badAdvertise))
         #expect(fixture.portStatus.isEmpty)
+
+        func status(_ config: PortConfig, _ state: PortState) -> PortStatus {
+            var port = SwitchModelFixture.port(1)
+            (port.config, port.state) = (config, state)
+            return PortStatus(reason: .modify, port: port)
+        }
+        #expect(
+            refusal(config: [.portDown, .noReceive, .noForward, .noPacketIn], mask: [.portDown, .noForward]) == nil
+        )
+        #expect(fixture.datapath.portSettings.last == [1: [.portDown, .noForward]])
+        // The link comes up: the settings stay, and a port that is down is not live.
+        var described = SwitchModelFixture.port(1)
+        described.state = .live
+        fixture.model.setPort(described)
+        #expect(refusal(mask: .portDown) == nil)
+        #expect(fixture.portStatus == [status([.portDown, .noForward], []), status(.noForward, .live)])
     }
 
     @Test func packetOutReachesTheDataPath() {
