@@ -1,6 +1,13 @@
 // Where the process begins.
 
+import CDPDK
+
 @main
 enum Main {
-    static func main() async { await RingwayCommand.main() }
+    /// On the main thread, because the C library takes what is said of its heap only while there is no other thread yet.
+    @MainActor
+    static func main() async {
+        cdpdk_heap_in_steps()
+        await RingwayCommand.main()
+    }
 }

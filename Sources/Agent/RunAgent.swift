@@ -13,7 +13,6 @@ package func runAgent(configuration: Configuration, path: String) async throws {
     log.logLevel = .info
     // A peer that goes away in the middle of a write is no reason to end.
     signal(SIGPIPE, SIG_IGN)
-    cdpdk_heap_in_steps()
     let signals = Signals([SIGINT, SIGTERM, SIGHUP])
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()

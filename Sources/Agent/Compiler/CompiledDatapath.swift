@@ -122,8 +122,8 @@ package final class CompiledDatapath: Datapath {
             let words = UnsafeRawPointer(record).assumingMemoryBound(to: UInt64.self)
             counters.packets += glance(words)
             counters.bytes += glance(words + 1)
-            if record.pointee.hit != 0 {
-                let age = Clock.nanoseconds(since: record.pointee.lastUsed)
+            if record.pointee.lastUsed != 0 {
+                let age = Clock.nanoseconds(since: UInt32(truncatingIfNeeded: record.pointee.lastUsed))
                 lastUsed = min(lastUsed ?? age, age)
             }
         }

@@ -150,9 +150,9 @@ package final class Compiler {
 
     private func add(_ entry: FlowEntry) throws(OutOfTableMemory) {
         let (value, mask) = FlowKey.compile(entry.normalizedMatch)
-        let key = (0..<FlowKey.wordCount).filter { mask.words[$0] != 0 }.map { value.words[$0] }
+        let window = KeyWindow(mask)
         guard let program = use(entry) else { throw OutOfTableMemory() }
-        let size = FlowRecord.size(keyCount: key.count)
+        let size = FlowRecord.size(window)
         let handle = flows.nextHandle
         var records: [FlowRecordPointer] = []
         for _ in settings {
@@ -162,11 +162,12 @@ package final class Compiler {
                 to: FlowRecord(
                     program: programs.pointer(program),
                     id: UInt32(handle),
-                    priority: entry.priority,
-                    keyCount: key.count
+                    priority: entry.priority
                 )
             )
-            for (i, word) in key.enumerated() { FlowRecord.key(record)[i] = word }
+            for word in window.words {
+                FlowRecord.word(word, of: record, window).pointee = value.words[word] & mask.words[word]
+            }
             records.append(record)
         }
         func abandon() {
@@ -181,8 +182,8 @@ package final class Compiler {
         let flow = CompiledFlow(
             entry: entry,
             priority: entry.priority,
-            hash: Subtable.hash(key, count: key.count, seed: seed),
-            keyCount: key.count,
+            hash: Subtable.hash(value, mask: mask, seed: seed),
+            window: window,
             depth: depth,
             program: program
         )
@@ -216,7 +217,7 @@ package final class Compiler {
             entry: flow.entry,
             priority: flow.priority,
             hash: flow.hash,
-            keyCount: flow.keyCount,
+            window: flow.window,
             depth: depth,
             program: program,
             next: flow.next

@@ -9,7 +9,7 @@ struct CompiledFlow {
     let priority: UInt16
     /// Of the masked key words, as in `Subtable`.
     let hash: UInt32
-    let keyCount: Int
+    let window: KeyWindow
     let depth: ParseDepth
     var program: Int
     /// The next rule of the same key and a lower (or the same) priority; -1: none.
@@ -40,10 +40,11 @@ package final class FlowStore {
     /// Whether two flows of the same mask have the same key. The first worker's records tell: a key never changes.
     func sameKey(_ a: Int, _ b: Int) -> Bool {
         guard a != b else { return true }
-        guard self[a].hash == self[b].hash else { return false }
-        let keyA = FlowRecord.key(record(a, worker: 0))
-        let keyB = FlowRecord.key(record(b, worker: 0))
-        return (0..<self[a].keyCount).allSatisfy { keyA[$0] == keyB[$0] }
+        let window = self[a].window
+        let (recordA, recordB) = (record(a, worker: 0), record(b, worker: 0))
+        return window.words.allSatisfy {
+            FlowRecord.word($0, of: recordA, window).pointee == FlowRecord.word($0, of: recordB, window).pointee
+        }
     }
 
     /// The handle that the next `insert` will give.
@@ -62,7 +63,7 @@ package final class FlowStore {
 
     /// Gives back the handle and the records of a flow that no worker uses any more.
     func remove(_ handle: Int, _ memory: TableMemory) {
-        let size = FlowRecord.size(keyCount: self[handle].keyCount)
+        let size = FlowRecord.size(self[handle].window)
         for worker in 0..<workerCount { memory.deallocate(record(handle, worker: worker), size) }
         flows[handle] = nil
         free.append(handle)

@@ -8,8 +8,7 @@ final class MaskGroup {
     let mask: FlowKey
     let wordCount: Int
     let seed: UInt32
-    /// Flow handles + 2; 0: empty, 1: tombstone.
-    private(set) var slots: [UInt32]
+    private(set) var slots: [Slot]
     /// Rules in slots.
     private(set) var headCount = 0
     /// Rules in all.
@@ -33,11 +32,25 @@ final class MaskGroup {
         case clear(slot: Int, tombstone: Bool)
     }
 
+    /// A slot as the control side sees it.
+    struct Slot: Equatable {
+        /// Of the rule's key: most other keys are told apart without a look at their rules.
+        var hash: UInt32 = 0
+        /// Flow handle + 2; 0: empty, 1: tombstone.
+        var content: UInt32 = 0
+
+        static let tombstone = Slot(content: 1)
+
+        /// The handle of the rule; nil if there is none.
+        var flow: Int? { content > 1 ? Int(content) - 2 : nil }
+        var isFree: Bool { content < 2 }
+    }
+
     init(mask: FlowKey, seed: UInt32) {
         self.mask = mask
         self.seed = seed
         wordCount = (0..<FlowKey.wordCount).count { mask.words[$0] != 0 }
-        slots = Array(repeating: 0, count: Subtable.slotsPerBucket)
+        slots = Array(repeating: Slot(), count: Subtable.slotsPerBucket)
     }
 
     /// Whether one more rule wants a larger table first.
@@ -52,12 +65,11 @@ final class MaskGroup {
 
     /// Lays all rules out anew, in a table that is at most half full.
     func grow(_ flows: FlowStore) {
-        let heads = slots.filter { $0 > 1 }
-        slots = Array(repeating: 0, count: Self.bucketCount(for: headCount + 1) * Subtable.slotsPerBucket)
+        let heads = slots.filter { !$0.isFree }
+        slots = Array(repeating: Slot(), count: Self.bucketCount(for: headCount + 1) * Subtable.slotsPerBucket)
         tombstones = 0
         for head in heads {
-            let slot = freeSlot(hash: flows[Int(head) - 2].hash)
-            slots[slot] = head
+            slots[freeSlot(hash: head.hash)] = head
         }
     }
 
@@ -66,17 +78,16 @@ final class MaskGroup {
         count += 1
         maxPriority = max(maxPriority, priority)
         minPriority = min(minPriority, priority)
-        guard let slot = find(flow, flows) else {
+        guard let (slot, head) = find(flow, flows) else {
             let slot = freeSlot(hash: flows[flow].hash)
-            if slots[slot] == 1 { tombstones -= 1 }
-            slots[slot] = UInt32(flow + 2)
+            if slots[slot] == .tombstone { tombstones -= 1 }
+            slots[slot] = Slot(hash: flows[flow].hash, content: UInt32(flow + 2))
             headCount += 1
             return .store(slot: slot, flow: flow)
         }
-        let head = Int(slots[slot]) - 2
         guard priority < flows[head].priority else {
             flows[flow].next = head
-            slots[slot] = UInt32(flow + 2)
+            slots[slot].content = UInt32(flow + 2)
             return .store(slot: slot, flow: flow)
         }
         var before = head
@@ -87,10 +98,9 @@ final class MaskGroup {
     }
 
     func remove(_ flow: Int, _ flows: FlowStore) -> Change {
-        guard let slot = find(flow, flows) else { return .none }
+        guard let (slot, head) = find(flow, flows) else { return .none }
         count -= 1
         let next = flows[flow].next
-        let head = Int(slots[slot]) - 2
         if head != flow {
             var before = head
             while flows[before].next != flow { before = flows[before].next }
@@ -98,31 +108,32 @@ final class MaskGroup {
             return .none
         }
         if next >= 0 {
-            slots[slot] = UInt32(next + 2)
+            slots[slot].content = UInt32(next + 2)
             return .store(slot: slot, flow: next)
         }
         headCount -= 1
         let bucket = slot / Subtable.slotsPerBucket * Subtable.slotsPerBucket
-        let tombstone = !slots[bucket..<bucket + Subtable.slotsPerBucket].contains(0)
-        slots[slot] = tombstone ? 1 : 0
+        let tombstone = !slots[bucket..<bucket + Subtable.slotsPerBucket].contains(Slot())
+        slots[slot] = tombstone ? .tombstone : Slot()
         if tombstone { tombstones += 1 }
         if count == 0 { (maxPriority, minPriority) = (0, .max) }
         return .clear(slot: slot, tombstone: tombstone)
     }
 
     /// The rules in slots: those that a packet can hit.
-    var heads: [Int] { slots.compactMap { $0 > 1 ? Int($0) - 2 : nil } }
+    var heads: [Int] { slots.compactMap(\.flow) }
 
-    /// The slot of the rule that has the same key as `flow`.
-    private func find(_ flow: Int, _ flows: FlowStore) -> Int? {
+    /// The slot of the rule that has the same key as `flow`, and the rule.
+    private func find(_ flow: Int, _ flows: FlowStore) -> (slot: Int, head: Int)? {
+        let hash = flows[flow].hash
         let bucketMask = bucketCount - 1
-        var bucket = Int(flows[flow].hash) & bucketMask
+        var bucket = Int(hash) & bucketMask
         for _ in 0...bucketMask {
             var hasEmpty = false
             for slot in bucket * Subtable.slotsPerBucket..<(bucket + 1) * Subtable.slotsPerBucket {
-                let content = slots[slot]
-                if content == 0 { hasEmpty = true }
-                if content > 1, flows.sameKey(Int(content) - 2, flow) { return slot }
+                if slots[slot] == Slot() { hasEmpty = true }
+                guard slots[slot].hash == hash, let head = slots[slot].flow, flows.sameKey(head, flow) else { continue }
+                return (slot, head)
             }
             if hasEmpty { return nil }
             bucket = (bucket + 1) & bucketMask
@@ -135,8 +146,8 @@ final class MaskGroup {
         let bucketMask = bucketCount - 1
         var bucket = Int(hash) & bucketMask
         while true {
-            for slot in bucket * Subtable.slotsPerBucket..<(bucket + 1) * Subtable.slotsPerBucket where slots[slot] < 2
-            {
+            for slot in bucket * Subtable.slotsPerBucket..<(bucket + 1) * Subtable.slotsPerBucket
+            where slots[slot].isFree {
                 return slot
             }
             bucket = (bucket + 1) & bucketMask

@@ -119,9 +119,10 @@ final class ProgramStore {
     }
 
     private let memory: TableMemory
-    private(set) var programs: [Int: Program] = [:]
+    /// By handle; nil: not in use.
+    private var programs: [Program?] = []
+    private var freeHandles: [Int] = []
     private var byKey: [Key: Int] = [:]
-    private var nextHandle = 0
     /// The configured ports; changing them makes programs that name ports out of date.
     var slots: [PortNumber: UInt16] = [:]
     /// The groups that there are. A group keeps its slot as long as a program names it.
@@ -136,10 +137,10 @@ final class ProgramStore {
             return handle
         }
         guard let program = compile(key) else { return nil }
-        nextHandle += 1
-        programs[nextHandle] = program
-        byKey[key] = nextHandle
-        return nextHandle
+        let handle = freeHandles.popLast() ?? programs.count
+        if handle == programs.count { programs.append(program) } else { programs[handle] = program }
+        byKey[key] = handle
+        return handle
     }
 
     func pointer(_ handle: Int) -> UnsafePointer<ActionProgram> { programs[handle].unsafelyUnwrapped.pointer }
@@ -147,13 +148,10 @@ final class ProgramStore {
 
     /// One user less; after the last one the memory is to be freed when no worker uses it any more.
     func release(_ handle: Int, retire: (UnsafeMutableRawPointer, Int) -> Void) {
-        guard var program = programs[handle] else { return }
-        program.users -= 1
-        if program.users > 0 {
-            programs[handle] = program
-            return
-        }
+        programs[handle]?.users -= 1
+        guard let program = programs[handle], program.users == 0 else { return }
         programs[handle] = nil
+        freeHandles.append(handle)
         if byKey[program.key] == handle { byKey[program.key] = nil }
         retire(program.memory, program.size)
     }

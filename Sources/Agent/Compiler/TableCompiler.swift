@@ -159,7 +159,8 @@ final class TableCompiler {
     }
 
     private func value(of field: KeyField, _ flow: Int) -> UInt64 {
-        (UInt64(bigEndian: FlowRecord.key(flows.record(flow, worker: 0))[0]) >> UInt64(field.shift)) & field.allOnes
+        let word = FlowRecord.word(field.word, of: flows.record(flow, worker: 0), flows[flow].window).pointee
+        return (UInt64(bigEndian: word) >> UInt64(field.shift)) & field.allOnes
     }
 
     // MARK: Building
@@ -225,7 +226,7 @@ final class TableCompiler {
         return headers.indices.map { worker in
             let cells = buckets[worker].bindMemory(to: UInt64.self, capacity: group.slots.count)
             for (slot, content) in group.slots.enumerated() {
-                cells[slot] = content > 1 ? slotWord(Int(content) - 2, worker) : UInt64(content)
+                cells[slot] = content.flow.map { slotWord($0, worker) } ?? UInt64(content.content)
             }
             let subtable = headers[worker].bindMemory(to: Subtable.self, capacity: 1)
             subtable.initialize(
@@ -350,13 +351,10 @@ final class TableCompiler {
     }
 
     private func value(_ flow: Int, under mask: FlowKey) -> FlowKey {
-        let key = FlowRecord.key(flows.record(flow, worker: 0))
+        let record = flows.record(flow, worker: 0)
+        let window = flows[flow].window
         var value = FlowKey()
-        var next = 0
-        for word in 0..<FlowKey.wordCount where mask.words[word] != 0 {
-            value.words[word] = key[next]
-            next += 1
-        }
+        for word in window.words { value.words[word] = FlowRecord.word(word, of: record, window).pointee }
         return value
     }
 

@@ -7,9 +7,8 @@ import OpenFlow
 /// replaces it keeps the object.
 package final class FlowEntry {
     package let tableID: UInt8
-    package let priority: UInt16
-    /// What the match means, however it was written: the entry's identity together with the priority.
-    package let normalizedMatch: Match
+    /// What the entry is found by.
+    let identity: FlowIdentity
     /// What a flow-mod may change.
     var contents: Contents
     /// The data path's own mark; the model does not look at it. -1: none.
@@ -29,10 +28,9 @@ package final class FlowEntry {
     /// When its timeouts are to be looked at.
     var timeoutDue = NIODeadline.distantFuture
 
-    init(_ mod: FlowMod, normalizedMatch: Match, installed: NIODeadline) {
+    init(_ mod: FlowMod, identity: FlowIdentity, installed: NIODeadline) {
         tableID = mod.tableID
-        priority = mod.priority
-        self.normalizedMatch = normalizedMatch
+        self.identity = identity
         contents = Contents(mod, installed: installed)
     }
 
@@ -57,6 +55,9 @@ package final class FlowEntry {
         }
     }
 
+    package var priority: UInt16 { identity.priority }
+    /// What the match means, however it was written.
+    package var normalizedMatch: Match { identity.match }
     /// As the controller wrote it.
     package var match: Match { contents.match }
     /// As the controller wrote them.
@@ -77,9 +78,6 @@ package final class FlowEntry {
     /// because it says so.
     package var packetInReason: PacketInReason { isTableMiss ? .noMatch : .action }
 
-    /// What the entry is found by.
-    var identity: FlowIdentity { FlowIdentity(priority: priority, match: normalizedMatch) }
-
     /// Whether one of its own actions, applied or written, is accepted by the filter.
     func hasAction(where isWanted: (Action) -> Bool) -> Bool {
         instructions.contains { instruction in
@@ -91,10 +89,23 @@ package final class FlowEntry {
     }
 }
 
-/// Priority and normalized match: no two entries of a table have the same (§5.2).
+/// Priority and normalized match: no two entries of a table have the same (§5.2). Hashed once, because a flow-mod looks for it
+/// several times.
 struct FlowIdentity: Hashable {
-    var priority: UInt16
-    var match: Match
+    let priority: UInt16
+    let match: Match
+    private let hash: Int
+
+    init(priority: UInt16, match: Match) {
+        self.priority = priority
+        self.match = match
+        var hasher = Hasher()
+        hasher.combine(priority)
+        hasher.combine(match)
+        hash = hasher.finalize()
+    }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 }
 
 extension FlowEntry: CustomStringConvertible {

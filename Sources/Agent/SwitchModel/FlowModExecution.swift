@@ -48,7 +48,7 @@ extension SwitchModel {
         guard tables[table].entries.count < tableFlowLimit else {
             throw .flowModFailed(.tableFull, "\(tableFlowLimit) flow entries in table \(table)")
         }
-        insert(FlowEntry(mod, normalizedMatch: match, installed: now()), in: &transaction)
+        insert(FlowEntry(mod, identity: identity, installed: now()), in: &transaction)
     }
 
     /// New instructions; cookie, timeouts, flags, duration and, unless told otherwise, counters stay. No entry is no

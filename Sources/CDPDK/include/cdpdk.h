@@ -33,10 +33,8 @@ static inline uint8_t *_Nonnull cdpdk_mbuf_data(const struct rte_mbuf *_Nonnull 
 static inline uint32_t cdpdk_mbuf_data_length(const struct rte_mbuf *_Nonnull m) { return m->data_len; }
 /// Bytes of the whole packet.
 static inline uint32_t cdpdk_mbuf_packet_length(const struct rte_mbuf *_Nonnull m) { return m->pkt_len; }
-static inline bool cdpdk_mbuf_vlan_stripped(const struct rte_mbuf *_Nonnull m)
-{
-	return (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
-}
+static inline uint64_t cdpdk_mbuf_flags(const struct rte_mbuf *_Nonnull m) { return m->ol_flags; }
+static inline bool cdpdk_vlan_stripped(uint64_t flags) { return (flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0; }
 static inline uint16_t cdpdk_mbuf_vlan_tci(const struct rte_mbuf *_Nonnull m) { return m->vlan_tci; }
 static inline void cdpdk_mbuf_clear_flags(struct rte_mbuf *_Nonnull m) { m->ol_flags = 0; }
 /// Makes room for `n` bytes before the packet; null if there is no headroom.
@@ -95,6 +93,12 @@ static inline uint64_t cdpdk_match_tags(const uint64_t *_Nonnull bucket, uint16_
 	__m256i high = _mm256_cmpeq_epi16(_mm256_loadu_si256((const __m256i *)(bucket + 4)), wanted);
 	uint64_t bytes = (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
 	return bytes & 0xc0c0c0c0c0c0c0c0;
+}
+/// Whether the vectors of four words at `a` and `b` are the same in the bits of `mask`.
+static inline bool cdpdk_same_under(const void *_Nonnull a, const void *_Nonnull b, const void *_Nonnull mask)
+{
+	__m256i difference = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)a), _mm256_loadu_si256((const __m256i *)b));
+	return _mm256_testz_si256(difference, _mm256_loadu_si256((const __m256i *)mask)) != 0;
 }
 /// True if this processor has what the code was compiled for (x86-64-v3).
 bool cdpdk_processor_suffices(void);

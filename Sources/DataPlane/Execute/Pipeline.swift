@@ -14,9 +14,12 @@ extension Worker {
             return
         }
         parse(count, depth: depth, ingress: ingress)
-        var listed = count
-        if settings.pointee.dropFragments != 0 { listed = dropFragments(count, ingress: ingress) }
-        runTables(from: 0, listed, of: count, ingress: ingress)
+        if settings.pointee.dropFragments != 0 {
+            runTables(from: 0, dropFragments(count, ingress: ingress), of: count, ingress: ingress)
+        } else {
+            visit(0, EveryPacket(), count, ingress: ingress)
+            runFurtherTables(count, ingress: ingress)
+        }
     }
 
     /// Fills the keys of the burst's packets and makes them ready for the first table. Out of line, so that its few values
@@ -45,47 +48,51 @@ extension Worker {
     /// Visits the tables, beginning with `first` for the `listed` packets of `burst.list`.
     @inline(never)
     borrowing func runTables(from first: UInt8, _ listed: Int, of count: Int, ingress: Ingress) {
-        var table = first
-        var listed = listed
-        while listed > 0 {
-            visit(table, listed, ingress: ingress)
-            table = ActionProgram.noTable
-            for i in 0..<count where burst.nextTable[i] < table { table = burst.nextTable[i] }
+        visit(first, ListedPackets(places: burst.list), listed, ingress: ingress)
+        runFurtherTables(count, ingress: ingress)
+    }
+
+    /// Visits the tables that packets go on to, until none does.
+    @inline(__always)
+    private borrowing func runFurtherTables(_ count: Int, ingress: Ingress) {
+        while true {
+            let table = burst.lowestNextTable
             guard table != ActionProgram.noTable else { return }
-            listed = 0
+            var listed = 0
             for i in 0..<count where burst.nextTable[i] == table {
                 burst.list[listed] = UInt8(truncatingIfNeeded: i)
                 burst.nextTable[i] = ActionProgram.noTable
                 listed &+= 1
             }
+            visit(table, ListedPackets(places: burst.list), listed, ingress: ingress)
         }
     }
 
     /// Looks up the listed packets in one table and does what the entries say.
-    @inline(__always)
-    borrowing func visit(_ table: UInt8, _ listed: Int, ingress: Ingress) {
+    @inline(never)
+    borrowing func visit<List: PacketList>(_ table: UInt8, _ list: List, _ listed: Int, ingress: Ingress) {
         let slot = tables + Int(table)
         Lookup.find(
             in: slot,
             keys: burst.keys,
-            list: burst.list,
+            list: list,
             count: listed,
             scratch: scratch,
             found: burst.found
         )
         slot.pointee.lookups &+= UInt64(listed)
-        slot.pointee.matches &+= UInt64(count(listed))
+        slot.pointee.matches &+= UInt64(count(list, listed))
         var i = 0
         while i < listed {
-            let packet = Int(burst.list[i])
+            let packet = list[i]
             guard let record = burst.found[i] else {
                 drop(burst.mbufs[packet].unsafelyUnwrapped, .tableMiss, at: ingress.slot)
                 i &+= 1
                 continue
             }
             let program = record.pointee.program
-            if program.pointee.flags.contains(.onlyOutput) && burst.setCount[packet] == 0 {
-                i = output(from: i, listed, by: program, ingress: ingress)
+            if program.pointee.flags.contains(.onlyOutput) && (List.isFirstTable || burst.setCount[packet] == 0) {
+                i = output(list, from: i, listed, by: program, ingress: ingress)
             } else {
                 execute(program, packet: packet, table: table, record: record, ingress: ingress)
                 i &+= 1
@@ -96,20 +103,21 @@ extension Worker {
     /// Counts the listed packets for the entries that were found; returns how many have one. A loop of its own: all it
     /// needs fits into registers.
     @inline(never)
-    private borrowing func count(_ listed: Int) -> Int {
+    private borrowing func count(_ list: some PacketList, _ listed: Int) -> Int {
         let found = burst.found
-        let list = burst.list
         let lengths = burst.lengths
-        let now = state.pointee.now
+        let used = FlowRecord.used | UInt64(state.pointee.now)
         var matches = 0
+        guard counts else {
+            for i in 0..<listed where found[i] != nil { matches &+= 1 }
+            return matches
+        }
         for i in 0..<listed {
             guard let record = found[i] else { continue }
             matches &+= 1
-            guard counts else { continue }
             record.pointee.packets &+= 1
-            record.pointee.bytes &+= UInt64(lengths[Int(list[i])])
-            record.pointee.lastUsed = now
-            record.pointee.hit = 1
+            record.pointee.bytes &+= UInt64(lengths[list[i]])
+            record.pointee.lastUsed = used
         }
         return matches
     }
@@ -117,7 +125,8 @@ extension Worker {
     /// Outputs the packet at `first` and those behind it in the list that the same program outputs; returns the place of
     /// the first other one.
     @inline(never)
-    private borrowing func output(
+    private borrowing func output<List: PacketList>(
+        _ list: List,
         from first: Int,
         _ listed: Int,
         by program: UnsafePointer<ActionProgram>,
@@ -125,26 +134,26 @@ extension Worker {
     ) -> Int {
         let slot = Int(program.pointee.outputSlot)
         let mbufs = burst.mbufs
-        let list = burst.list
         let found = burst.found
         let setCount = burst.setCount
         let port = ports + slot
         let gathered = port.pointee.gathered
         // The first goes the long way, which sees to it that the port is flushed and that nothing returns to the ingress port.
-        output(mbufs[Int(list[first])].unsafelyUnwrapped, to: slot, ingress: ingress)
-        var i = first &+ 1
-        guard slot != ingress.slot else { return i }
-        var count = port.pointee.count
+        output(mbufs[list[first]].unsafelyUnwrapped, to: slot, ingress: ingress)
+        let next = first &+ 1
+        guard slot != ingress.slot else { return next }
+        let free = gathered + port.pointee.count
         // The last place is left to `gather`, which sends then.
-        while i < listed, count < PortSlot.capacity - 1, let record = found[i], record.pointee.program == program {
-            let packet = Int(list[i])
-            guard setCount[packet] == 0 else { break }
-            gathered[count] = mbufs[packet]
+        let limit = min(listed &- next, PortSlot.capacity &- 1 &- port.pointee.count)
+        var count = 0
+        while count < limit, let record = found[next &+ count], record.pointee.program == program {
+            let packet = list[next &+ count]
+            guard List.isFirstTable || setCount[packet] == 0 else { break }
+            free[count] = mbufs[packet]
             count &+= 1
-            i &+= 1
         }
-        port.pointee.count = count
-        return i
+        port.pointee.count &+= count
+        return next &+ count
     }
 
     /// Where the tables look at nothing but the ingress port, all packets of a burst share their way: it is looked up once.
@@ -153,8 +162,7 @@ extension Worker {
         let key = burst.keyWords(0)
         for word in 0..<FlowKey.wordCount { key[word] = 0 }
         key[FlowKey.Word.port] = ingress.keyWord
-        burst.list[0] = 0
-        Lookup.find(in: tables, keys: burst.keys, list: burst.list, count: 1, scratch: scratch, found: burst.found)
+        Lookup.find(in: tables, keys: burst.keys, list: EveryPacket(), count: 1, scratch: scratch, found: burst.found)
         tables.pointee.lookups &+= UInt64(count)
         guard let record = burst.found[0] else {
             for i in 0..<count { drop(burst.mbufs[i].unsafelyUnwrapped, .tableMiss, at: ingress.slot) }
@@ -177,8 +185,7 @@ extension Worker {
         if counts {
             record.pointee.packets &+= UInt64(count)
             record.pointee.bytes &+= bytes
-            record.pointee.lastUsed = state.pointee.now
-            record.pointee.hit = 1
+            record.pointee.lastUsed = FlowRecord.used | UInt64(state.pointee.now)
         }
         guard !onlyOutput, program.pointee.gotoTable != ActionProgram.noTable else { return }
         var listed = 0

@@ -38,7 +38,7 @@ package struct DirectIndex {
     static func find(
         _ lookup: UnsafeRawPointer,
         keys: UnsafePointer<FlowKey>,
-        list: UnsafePointer<UInt8>,
+        list: some PacketList,
         count: Int,
         found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {

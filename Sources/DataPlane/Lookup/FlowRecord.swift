@@ -7,36 +7,41 @@ package struct FlowRecord {
     package var bytes: UInt64
     /// What to do; the one word that a modification replaces.
     package var program: UnsafePointer<ActionProgram>
-    /// When a packet last hit, in `Clock` ticks; wraps after weeks.
-    package var lastUsed: UInt32
+    /// When a packet last hit: `used` and the `Clock` ticks, which wrap after weeks; 0 if none ever did.
+    package var lastUsed: UInt64
     /// The control side's number for the flow entry; comes back with a packet-in.
     package var id: UInt32
     package var priority: UInt16
-    /// How many key words follow.
-    package var keyCount: UInt16
-    package var hit: UInt32
+    private var unused: UInt16
     private var key: (UInt64, UInt64, UInt64)
 
-    /// Bytes from the start of a record to its first key word. The key is the rule's value in those words of the flow
-    /// key where its mask is not zero, in ascending order; it runs on behind the first cache line if there are many.
-    package static let keyOffset = 40
+    package static let used: UInt64 = 1 << 32
 
-    /// Bytes that a record with `keyCount` key words takes, a multiple of 64.
-    package static func size(keyCount: Int) -> Int { (keyOffset + 8 * keyCount + 63) & ~63 }
+    /// Bytes from the start of a record to the first vector of its key, of which the first word is not the key's. See `KeyWindow`.
+    static let vectorOffset = 32
 
-    package init(program: UnsafePointer<ActionProgram>, id: UInt32, priority: UInt16, keyCount: Int) {
-        (packets, bytes, lastUsed, hit) = (0, 0, 0, 0)
+    /// Bytes that a record takes, a multiple of 64.
+    package static func size(_ window: KeyWindow) -> Int {
+        (vectorOffset + window.vectorCount * KeyWindow.vectorWords * 8 + 63) & ~63
+    }
+
+    package init(program: UnsafePointer<ActionProgram>, id: UInt32, priority: UInt16) {
+        (packets, bytes, lastUsed, unused) = (0, 0, 0, 0)
         self.program = program
         self.id = id
         self.priority = priority
-        self.keyCount = UInt16(keyCount)
         key = (0, 0, 0)
     }
 
-    /// The key words of a record.
-    @inline(__always)
-    package static func key(_ record: UnsafeMutablePointer<FlowRecord>) -> UnsafeMutablePointer<UInt64> {
-        (UnsafeMutableRawPointer(record) + keyOffset).assumingMemoryBound(to: UInt64.self)
+    /// The word of a record's key that belongs to the word `word` of the flow key; it has to be in the window, and not the word
+    /// before it.
+    package static func word(
+        _ word: Int,
+        of record: UnsafeMutablePointer<FlowRecord>,
+        _ window: KeyWindow
+    ) -> UnsafeMutablePointer<UInt64> {
+        let key = (UnsafeMutableRawPointer(record) + vectorOffset).assumingMemoryBound(to: UInt64.self)
+        return key + (word - window.base)
     }
 }
 

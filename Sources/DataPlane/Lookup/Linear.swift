@@ -44,7 +44,7 @@ package struct Linear {
     static func find(
         _ lookup: UnsafeRawPointer,
         keys: UnsafePointer<FlowKey>,
-        list: UnsafePointer<UInt8>,
+        list: some PacketList,
         count: Int,
         found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {

@@ -52,18 +52,19 @@ package struct LookupScratch {
 
 package enum Lookup {
     /// Finds the entry of highest priority for `count` packets: packet `list[i]` has the key `keys[list[i]]`, its entry goes to
-    /// `found[i]`, nil where none matches.
+    /// `found[i]`, nil where none matches. `found` has `burstSize` elements.
     @inline(__always)
     package static func find(
         in slot: UnsafePointer<TableSlot>,
         keys: UnsafePointer<FlowKey>,
-        list: UnsafePointer<UInt8>,
+        list: some PacketList,
         count: Int,
         scratch: LookupScratch,
         found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {
         let miss = slot.pointee.miss
-        for i in 0..<count { found[i] = miss }
+        // All of them: with a constant length it is a few vector stores.
+        found.update(repeating: miss, count: burstSize)
         guard let lookup = slot.pointee.lookup else { return }
         // By number, because making a `LookupForm` of one is a call.
         switch lookup.load(as: UInt64.self) {
@@ -78,7 +79,7 @@ package enum Lookup {
 
     /// The words of one key.
     @inline(__always)
-    static func words(_ keys: UnsafePointer<FlowKey>, _ index: UInt8) -> UnsafePointer<UInt64> {
-        UnsafeRawPointer(keys + Int(index)).assumingMemoryBound(to: UInt64.self)
+    static func words(_ keys: UnsafePointer<FlowKey>, _ packet: Int) -> UnsafePointer<UInt64> {
+        UnsafeRawPointer(keys + packet).assumingMemoryBound(to: UInt64.self)
     }
 }

@@ -13,9 +13,11 @@ package struct Subtable {
     package var maxPriority: UInt32
     /// Random since start, so that nobody can prepare keys that collide.
     package var seed: UInt32
-    private var unused: UInt32
+    fileprivate var windowBase: UInt16
+    fileprivate var vectorCount: UInt16
+    /// The indexes of the key words that the mask covers.
     private var words: InlineArray<16, UInt8>
-    private var masks: InlineArray<16, UInt64>
+    private var mask: FlowKey
 
     package static let slotsPerBucket = 8
     package static let tombstone: UInt64 = 1
@@ -23,21 +25,25 @@ package struct Subtable {
     package init(mask: FlowKey, seed: UInt32, bucketCount: Int, buckets: UnsafeMutablePointer<UInt64>) {
         bucketMask = UInt64(bucketCount - 1)
         self.buckets = buckets
-        (wordCount, maxPriority, unused) = (0, 0, 0)
+        (wordCount, maxPriority) = (0, 0)
         self.seed = seed
+        let window = KeyWindow(mask)
+        windowBase = UInt16(window.base)
+        vectorCount = UInt16(window.vectorCount)
         words = InlineArray(repeating: 0)
-        masks = InlineArray(repeating: 0)
+        self.mask = mask
         for word in 0..<FlowKey.wordCount where mask.words[word] != 0 {
             words[Int(wordCount)] = UInt8(word)
-            masks[Int(wordCount)] = mask.words[word]
             wordCount += 1
         }
     }
 
-    /// The hash of a key given by its masked words.
-    package static func hash(_ words: UnsafePointer<UInt64>, count: Int, seed: UInt32) -> UInt32 {
+    /// The hash of a key under a mask.
+    package static func hash(_ key: FlowKey, mask: FlowKey, seed: UInt32) -> UInt32 {
         var hash = seed
-        for i in 0..<count { hash = mix(hash, words[i]) }
+        for word in 0..<FlowKey.wordCount where mask.words[word] != 0 {
+            hash = mix(hash, key.words[word] & mask.words[word])
+        }
         return finish(hash)
     }
 
@@ -47,38 +53,41 @@ package struct Subtable {
     }
 
     /// Looks up `count` keys at once, in stages, so that the cache misses of a burst overlap. Where it finds an entry of
-    /// higher priority than `found[i]` has, it replaces that.
+    /// higher priority than `found[i]` has, it replaces that; `isFirst` says that any entry has.
     @inline(__always)
     static func find(
         _ table: UnsafePointer<Subtable>,
+        isFirst: Bool,
         keys: UnsafePointer<FlowKey>,
-        list: UnsafePointer<UInt8>,
+        list: some PacketList,
         count: Int,
         scratch: LookupScratch,
         found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {
-        // With a constant number of words the compiler unrolls their loops.
-        switch Int(truncatingIfNeeded: table.pointee.wordCount) {
-        case 1: find(table, words: 1, keys, list, count, scratch, found)
-        case 2: find(table, words: 2, keys, list, count, scratch, found)
-        case 3: find(table, words: 3, keys, list, count, scratch, found)
-        case 4: find(table, words: 4, keys, list, count, scratch, found)
-        case 5: find(table, words: 5, keys, list, count, scratch, found)
-        case let wordCount: find(table, words: wordCount, keys, list, count, scratch, found)
+        let wordCount = Int(truncatingIfNeeded: table.pointee.wordCount)
+        let vectorCount = Int(truncatingIfNeeded: table.pointee.vectorCount)
+        // With constant numbers the compiler unrolls the loops over words and vectors.
+        switch vectorCount == 1 ? wordCount : 0 {
+        case 1: find(table, isFirst, words: 1, vectors: 1, keys, list, count, scratch, found)
+        case 2: find(table, isFirst, words: 2, vectors: 1, keys, list, count, scratch, found)
+        case 3: find(table, isFirst, words: 3, vectors: 1, keys, list, count, scratch, found)
+        default: find(table, isFirst, words: wordCount, vectors: vectorCount, keys, list, count, scratch, found)
         }
     }
 
     @inline(__always)
     private static func find(
         _ table: UnsafePointer<Subtable>,
+        _ isFirst: Bool,
         words wordCount: Int,
+        vectors vectorCount: Int,
         _ keys: UnsafePointer<FlowKey>,
-        _ list: UnsafePointer<UInt8>,
+        _ list: some PacketList,
         _ count: Int,
         _ scratch: LookupScratch,
         _ found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {
-        let mask = KeyMask(table, wordCount: wordCount)
+        let mask = KeyMask(table, wordCount: wordCount, vectorCount: vectorCount)
         let buckets = table.pointee.buckets
         let bucketMask = table.pointee.bucketMask
         let seed = table.pointee.seed
@@ -105,7 +114,7 @@ package struct Subtable {
                 record = search(table, key, hash: hash)
             }
             guard let record else { continue }
-            if let better = found[i], better.pointee.priority >= record.pointee.priority { continue }
+            if !isFirst, let better = found[i], better.pointee.priority >= record.pointee.priority { continue }
             found[i] = record
         }
     }
@@ -125,7 +134,11 @@ package struct Subtable {
         _ key: UnsafePointer<UInt64>,
         hash: UInt32
     ) -> FlowRecordPointer? {
-        let mask = KeyMask(table, wordCount: Int(table.pointee.wordCount))
+        let mask = KeyMask(
+            table,
+            wordCount: Int(table.pointee.wordCount),
+            vectorCount: Int(table.pointee.vectorCount)
+        )
         let tag = tag(hash)
         var bucket = UInt64(hash) & table.pointee.bucketMask
         var remaining = table.pointee.bucketMask
@@ -161,24 +174,29 @@ package struct Subtable {
     private static func tag(_ hash: UInt32) -> UInt64 { UInt64(hash >> 16) | 0x8000 }
 }
 
-/// The mask of a subtable as its loops use it. The first three words and where they stand are kept in registers: loaded
-/// from the table they would be loaded again for each packet, because the loops store to memory.
+/// The mask of a subtable as its loops use it. Where the first three words stand and their masks are kept in registers:
+/// loaded from the table they would be loaded again for each packet, because the loops store to memory.
 private struct KeyMask {
     private let wordCount: Int
+    private let vectorCount: Int
     private let (word0, word1, word2): (Int, Int, Int)
     private let (mask0, mask1, mask2): (UInt64, UInt64, UInt64)
-    /// The indexes of all key words that the mask covers, and their masks.
+    /// The indexes of all key words that the mask covers, and the mask of each word of the key.
     private let words: UnsafePointer<UInt8>
     private let masks: UnsafePointer<UInt64>
+    /// Bytes from the start of a key, or of the mask, to its window.
+    private let windowOffset: Int
 
     @inline(__always)
-    init(_ table: UnsafePointer<Subtable>, wordCount: Int) {
+    init(_ table: UnsafePointer<Subtable>, wordCount: Int, vectorCount: Int) {
         self.wordCount = wordCount
+        self.vectorCount = vectorCount
         // Reached by their offsets: through the struct's own type the compiler asks the runtime for its metadata.
         words = (UnsafeRawPointer(table) + 32).assumingMemoryBound(to: UInt8.self)
         masks = (UnsafeRawPointer(table) + 48).assumingMemoryBound(to: UInt64.self)
         (word0, word1, word2) = (Int(words[0]), Int(words[1]), Int(words[2]))
-        (mask0, mask1, mask2) = (masks[0], masks[1], masks[2])
+        (mask0, mask1, mask2) = (masks[word0], masks[word1], masks[word2])
+        windowOffset = 8 &* Int(table.pointee.windowBase)
     }
 
     @inline(__always)
@@ -189,24 +207,25 @@ private struct KeyMask {
         if wordCount > 2 { hash = Subtable.mix(hash, key[word2] & mask2) }
         var w = 3
         while w < wordCount {
-            hash = Subtable.mix(hash, key[Int(words[w])] & masks[w])
+            let word = Int(words[w])
+            hash = Subtable.mix(hash, key[word] & masks[word])
             w &+= 1
         }
         return Subtable.finish(hash)
     }
 
+    /// Whether a record has this key: in the bits of the mask, all vectors of the window are the same.
     @inline(__always)
     func equal(_ record: FlowRecordPointer, _ key: UnsafePointer<UInt64>) -> Bool {
-        let expected = FlowRecord.key(record)
-        var difference: UInt64 = 0
-        if wordCount > 0 { difference = (key[word0] & mask0) ^ expected[0] }
-        if wordCount > 1 { difference |= (key[word1] & mask1) ^ expected[1] }
-        if wordCount > 2 { difference |= (key[word2] & mask2) ^ expected[2] }
-        var w = 3
-        while w < wordCount {
-            difference |= (key[Int(words[w])] & masks[w]) ^ expected[w]
-            w &+= 1
+        let expected = UnsafeRawPointer(record) + FlowRecord.vectorOffset
+        let key = UnsafeRawPointer(key) + windowOffset
+        let mask = UnsafeRawPointer(masks) + windowOffset
+        var v = 0
+        while v < vectorCount {
+            let offset = 8 &* KeyWindow.vectorWords &* v
+            guard sameUnder(mask + offset, key + offset, expected + offset) else { return false }
+            v &+= 1
         }
-        return difference == 0
+        return true
     }
 }

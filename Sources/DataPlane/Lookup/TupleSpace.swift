@@ -22,16 +22,26 @@ package struct TupleSpace {
     static func find(
         _ lookup: UnsafeRawPointer,
         keys: UnsafePointer<FlowKey>,
-        list: UnsafePointer<UInt8>,
+        list: some PacketList,
         count: Int,
         scratch: LookupScratch,
         found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {
         let tableCount = Int(truncatingIfNeeded: lookup.load(fromByteOffset: 8, as: UInt64.self))
         let tables = (lookup + tablesOffset).assumingMemoryBound(to: UnsafePointer<Subtable>.self)
-        for t in 0..<tableCount {
-            if t > 0 && allBetter(found, count, than: tables[t].pointee.maxPriority) { return }
-            Subtable.find(tables[t], keys: keys, list: list, count: count, scratch: scratch, found: found)
+        Subtable.find(tables[0], isFirst: true, keys: keys, list: list, count: count, scratch: scratch, found: found)
+        var t = 1
+        while t < tableCount, !allBetter(found, count, than: tables[t].pointee.maxPriority) {
+            Subtable.find(
+                tables[t],
+                isFirst: false,
+                keys: keys,
+                list: list,
+                count: count,
+                scratch: scratch,
+                found: found
+            )
+            t &+= 1
         }
     }
 

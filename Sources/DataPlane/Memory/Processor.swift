@@ -12,6 +12,11 @@ import CDPDK
     cdpdk_match_tags(words, UInt16(truncatingIfNeeded: tag))
 }
 
+/// Whether four words are the same in the bits of `mask`.
+@inline(__always) func sameUnder(_ mask: UnsafeRawPointer, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> Bool {
+    cdpdk_same_under(a, b, mask)
+}
+
 /// Reads a word that another thread publishes; what it wrote before is visible after.
 @inline(__always) package func observe(_ word: UnsafePointer<UInt64>) -> UInt64 { cdpdk_observe(word) }
 

@@ -79,20 +79,20 @@ package struct KeyField: Hashable, Sendable {
 }
 
 extension FlowKey {
-    /// Which word holds what. Word 15 is free.
+    /// Which word holds what. Words that rules often look at together are neighbours (see `KeyWindow`). Word 0 is free.
     package enum Word {
-        package static let port = 0
-        package static let ethDst = 1
-        package static let ethSrc = 2
-        package static let ipv4 = 3
-        package static let l4 = 4
-        package static let metadata = 5
-        package static let ipv6Src = 6
-        package static let ipv6Dst = 8
-        package static let arpSHA = 10
-        package static let arpTHA = 11
-        package static let ndTarget = 12
-        package static let tunnel = 14
+        package static let ethSrc = 1
+        package static let ethDst = 2
+        package static let port = 3
+        package static let ipv4 = 4
+        package static let l4 = 5
+        package static let metadata = 6
+        package static let tunnel = 7
+        package static let ipv6Src = 8
+        package static let ipv6Dst = 10
+        package static let arpSHA = 12
+        package static let arpTHA = 13
+        package static let ndTarget = 14
     }
 }
 

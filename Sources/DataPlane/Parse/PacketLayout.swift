@@ -6,12 +6,12 @@ struct PacketLayout {
     var l3: UInt16 = 0
     /// Where the transport header begins; 0 if there is none to be changed (a later fragment, a truncated header).
     var l4: UInt16 = 0
+    /// Where the IP protocol number stands: in the IP header or in the last extension header.
+    var protoOffset: UInt16 = 0
     var network: Network = .other
+    var vlanTagged = false
     /// The IP protocol number behind IPv6 extension headers; meaningful where `network` is an IP.
     var proto: UInt8 = 0
-    /// Where that number stands: in the IP header or in the last extension header.
-    var protoOffset: UInt16 = 0
-    var vlanTagged = false
     /// An IPv4 packet with an offset or more fragments to come, an IPv6 packet with a fragment header.
     var isFragment = false
     /// The destination is not the final one: a routing header of IPv6 has others to come.

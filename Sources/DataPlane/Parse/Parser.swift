@@ -43,7 +43,7 @@ struct Parser {
         key[FlowKey.Word.l4] =
             UInt64(bytes.loadUnaligned(fromByteOffset: 34, as: UInt32.self)) | UInt64(proto) << 32
             | (head & 0xff00_0000) << 16
-        layout.pointee = PacketLayout(l3: 14, l4: 34, network: .ipv4, proto: proto, protoOffset: 23)
+        layout.pointee = PacketLayout(l3: 14, l4: 34, protoOffset: 23, network: .ipv4, proto: proto)
         return true
     }
 

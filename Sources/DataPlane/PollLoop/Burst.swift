@@ -16,11 +16,10 @@ package struct Burst {
     let setCount: UnsafeMutablePointer<UInt8>
     let set: UnsafeMutablePointer<UnsafePointer<ActionProgram>?>
 
-    /// The packets of the present table, and the entries that the lookup found for them.
+    /// The packets of the present table, unless it is the first one, and the entries that the lookup found for the packets of
+    /// the present table, in that order.
     let list: UnsafeMutablePointer<UInt8>
     let found: UnsafeMutablePointer<FlowRecordPointer?>
-    /// The list of all places: 0, 1, 2, ….
-    private let everyPacket: UnsafeMutablePointer<UInt8>
 
     init() {
         let places = burstSize + Worker.groupDepth
@@ -34,18 +33,22 @@ package struct Burst {
         set = zeroed(burstSize * Worker.tableCount)
         list = zeroed(burstSize)
         found = zeroed(burstSize)
-        everyPacket = zeroed(burstSize)
-        for i in 0..<burstSize { everyPacket[i] = UInt8(i) }
+        nextTable.update(repeating: ActionProgram.noTable, count: burstSize)
     }
 
-    /// Makes all places ready for the first table; the list names all packets. Whole arrays, however many packets there are:
-    /// with a constant length they are a few vector stores.
+    /// Makes all places ready for the first table. Whole arrays, however many packets there are: with a constant length they
+    /// are a few vector stores.
     @inline(__always)
     func begin() {
-        list.update(from: everyPacket, count: burstSize)
         nextTable.update(repeating: ActionProgram.noTable, count: burstSize)
         setCount.update(repeating: 0, count: burstSize)
         copies.update(repeating: 0, count: burstSize)
+    }
+
+    /// The lowest table that any packet goes on to; `ActionProgram.noTable` if none does.
+    @inline(__always)
+    var lowestNextTable: UInt8 {
+        UnsafeRawPointer(nextTable).load(as: SIMD32<UInt8>.self).min()
     }
 
     @inline(__always)
@@ -57,6 +60,34 @@ package struct Burst {
     func edit(_ packet: Int) -> PacketEdit {
         PacketEdit(mbuf: mbufs[packet].unsafelyUnwrapped, layout: layouts + packet, key: keyWords(packet))
     }
+}
+
+/// Which packets of a burst visit a table. The loops over them are compiled for each kind, so that the first table, which all
+/// packets visit and where none has an action set yet, needs neither a list nor a look at the sets.
+package protocol PacketList {
+    static var isFirstTable: Bool { get }
+    /// The place in the burst of the `i`th of them.
+    subscript(i: Int) -> Int { get }
+}
+
+/// All packets in hand, in the first table.
+struct EveryPacket: PacketList {
+    @inline(__always)
+    static var isFirstTable: Bool { true }
+
+    @inline(__always)
+    subscript(i: Int) -> Int { i }
+}
+
+/// Those that `places` names.
+struct ListedPackets: PacketList {
+    let places: UnsafePointer<UInt8>
+
+    @inline(__always)
+    static var isFirstTable: Bool { false }
+
+    @inline(__always)
+    subscript(i: Int) -> Int { Int(places[i]) }
 }
 
 /// The port that a burst came in by.

@@ -102,17 +102,18 @@ extension Worker {
         var table: UInt8 = 0
         while table != ActionProgram.noTable {
             burst.list[0] = 0
+            let list = ListedPackets(places: burst.list)
             Lookup.find(
                 in: tables + Int(table),
                 keys: burst.keys,
-                list: burst.list,
+                list: list,
                 count: 1,
                 scratch: scratch,
                 found: burst.found
             )
             steps.append((table, burst.found[0]?.pointee.id))
             burst.nextTable[0] = ActionProgram.noTable
-            visit(table, 1, ingress: ingress)
+            visit(table, list, 1, ingress: ingress)
             table = burst.nextTable[0]
         }
         return steps

@@ -42,33 +42,52 @@ extension Worker {
         return true
     }
 
-    /// Counts what was received; sorts out what is no Ethernet frame, or came by a closed port; puts back VLAN
-    /// tags that a driver took out.
+    /// Counts what was received, and sees to it that only Ethernet frames go on, and none that came by a closed port. Returns
+    /// how many do.
     @inline(never)
     private borrowing func admit(_ received: Int, ingress: Ingress) -> Int {
         let mbufs = burst.mbufs
         let lengths = burst.lengths
         var bytes: UInt64 = 0
-        var admitted = 0
+        var shortest = UInt32.max
+        var flags: UInt64 = 0
         for i in 0..<received {
             let mbuf = mbufs[i].unsafelyUnwrapped
             cdpdk_prefetch(cdpdk_mbuf_data(mbuf))
-            let hasRoom = !cdpdk_mbuf_vlan_stripped(mbuf) || restoreTag(mbuf)
+            let length = cdpdk_mbuf_packet_length(mbuf)
+            bytes &+= UInt64(length)
+            lengths[i] = length
+            shortest = min(shortest, cdpdk_mbuf_data_length(mbuf))
+            flags |= cdpdk_mbuf_flags(mbuf)
+        }
+        var admitted = received
+        if shortest < 14 || cdpdk_vlan_stripped(flags) { admitted = sort(received, bytes: &bytes, ingress: ingress) }
+        ports[ingress.slot].counters.receivedPackets &+= UInt64(received)
+        ports[ingress.slot].counters.receivedBytes &+= bytes
+        if let reason = refusal(of: ingress) {
+            for i in 0..<admitted { drop(mbufs[i].unsafelyUnwrapped, reason, at: ingress.slot) }
+            return 0
+        }
+        return admitted
+    }
+
+    /// Sorts out what is no Ethernet frame; puts back VLAN tags that a driver took out.
+    @inline(never)
+    private borrowing func sort(_ received: Int, bytes: inout UInt64, ingress: Ingress) -> Int {
+        bytes = 0
+        var admitted = 0
+        for i in 0..<received {
+            let mbuf = burst.mbufs[i].unsafelyUnwrapped
+            let hasRoom = !cdpdk_vlan_stripped(cdpdk_mbuf_flags(mbuf)) || restoreTag(mbuf)
             let length = cdpdk_mbuf_packet_length(mbuf)
             bytes &+= UInt64(length)
             if cdpdk_mbuf_data_length(mbuf) < 14 || !hasRoom {
                 drop(mbuf, hasRoom ? .runt : .noBuffer, at: ingress.slot)
                 continue
             }
-            mbufs[admitted] = mbuf
-            lengths[admitted] = length
+            burst.mbufs[admitted] = mbuf
+            burst.lengths[admitted] = length
             admitted &+= 1
-        }
-        ports[ingress.slot].counters.receivedPackets &+= UInt64(received)
-        ports[ingress.slot].counters.receivedBytes &+= bytes
-        if let reason = refusal(of: ingress) {
-            for i in 0..<admitted { drop(mbufs[i].unsafelyUnwrapped, reason, at: ingress.slot) }
-            return 0
         }
         return admitted
     }
