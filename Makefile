@@ -25,7 +25,7 @@ lint: ## Check the format of sources and scripts.
 bench: setup build ## Measure, side by side with Open vSwitch on DPDK; as root.
 	@if [ -x Benchmarks/bench ]; then Benchmarks/bench; else echo "make bench: there is no Benchmarks/bench" >&2; exit 1; fi
 
-conformance: build ## Run os-ken's switch certification: actions and matches; as root.
+conformance: build ## Run os-ken's switch certification, half an hour; as root.
 	@Conformance/os-ken
 
 format: ## Format the sources.

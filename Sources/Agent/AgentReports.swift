@@ -57,6 +57,32 @@ extension Agent {
         }
     }
 
+    func groupReports() -> [GroupReport] {
+        model.groupStatistics(.all).compactMap { statistics in
+            guard let group = model.groups[statistics.groupID] else { return nil }
+            let buckets = zip(group.buckets, statistics.buckets).map { bucket, counter in
+                var report = GroupReport.Bucket(
+                    weight: bucket.weight,
+                    live: model.isLive(bucket),
+                    actions: bucket.actions.map { "\($0)" },
+                    packets: counter.packetCount,
+                    bytes: counter.byteCount
+                )
+                if bucket.watchPort != .any { report.watchPort = bucket.watchPort.rawValue }
+                if bucket.watchGroup != .any { report.watchGroup = bucket.watchGroup.rawValue }
+                return report
+            }
+            return GroupReport(
+                group: group.id.rawValue,
+                type: group.type.name,
+                references: statistics.referenceCount,
+                packets: statistics.packetCount,
+                bytes: statistics.byteCount,
+                buckets: buckets
+            )
+        }
+    }
+
     func workerReports() -> [WorkerReport] {
         workers.enumerated().map { index, worker in
             let counters = worker.pointee.counters.pointee
@@ -139,6 +165,17 @@ extension Agent {
     }
 
     private func core(of worker: Int) -> Int { configuration.workers.cores[worker] }
+}
+
+extension GroupType {
+    fileprivate var name: String {
+        switch self {
+        case .all: "all"
+        case .select: "select"
+        case .indirect: "indirect"
+        case .fastFailover: "fast_failover"
+        }
+    }
 }
 
 extension MessageCounts {

@@ -10,6 +10,7 @@ extension Agent: ControlRequestHandler {
         switch request {
         case .show(.ports): reply(.result(portReports()))
         case .show(.tables): reply(.result(tableReports()))
+        case .show(.groups): reply(.result(groupReports()))
         case .show(.meters): reply(.result(model.meterReports()))
         case .show(.workers): reply(.result(workerReports()))
         case .show(.channels): reply(.result(channelReports()))

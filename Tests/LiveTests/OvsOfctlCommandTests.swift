@@ -175,6 +175,67 @@ extension LiveTests {
             #expect(try await live.ofctl("get-frags").output.contains("drop"))
         }
 
+        @Test("adds, changes, shows and deletes groups")
+        func groups() async throws {
+            let live = try await LiveSwitch.started()
+            let buckets = "bucket=weight:1,output:2,bucket=weight:3,output:3"
+            #expect(try await live.ofctl("add-group", "group_id=1,type=select,\(buckets)").status == 0)
+            #expect(try await live.ofctl("add-flow", "in_port=1,actions=group:1").status == 0)
+            #expect(try await live.ofctl("dump-groups").output.contains("group_id=1,type=select"))
+            let statistics = try await live.ofctl("dump-group-stats").output
+            #expect(statistics.contains("group_id=1") && statistics.contains("ref_count=1"), "\(statistics)")
+            let features = try await live.ofctl("dump-group-features").output
+            // All four types; weights, liveness, chains and their checks.
+            for text in ["Types:  0xf\n", "Capabilities:  0xf\n", "max_groups=0x1000"] {
+                #expect(features.contains(text), "\(features)")
+            }
+            #expect(try await live.ofctl("mod-group", "group_id=1,type=all,bucket=output:2").status == 0)
+            #expect(try await live.ofctl("dump-groups").output.contains("type=all"))
+            let again = try await live.ofctl("add-group", "group_id=1,type=all")
+            #expect(again.status == 1 && again.errors.contains("OFPGMFC_GROUP_EXISTS"), "\(again)")
+            #expect(try await live.ofctl("del-groups").status == 0)
+            #expect(try await live.flows().isEmpty)
+        }
+
+        @Test("sends packets by way of groups, and follows the ports that they watch")
+        func groupPackets() async throws {
+            let live = try await LiveSwitch.started()
+            func group(_ command: String, _ text: String) async throws {
+                let outcome = try await live.ofctl(command, text)
+                #expect(outcome.status == 0, "\(text): \(outcome)")
+            }
+            try await group("add-group", "group_id=1,type=indirect,bucket=output:2")
+            try await group("add-group", "group_id=2,type=select,bucket=weight:2,group:1,bucket=weight:1,group:1")
+            try await live.addFlows("in_port=1,actions=group:2", "in_port=2,actions=output:1")
+            try await live.expectPing(from: 1, to: 2, count: 3)
+            let groups = try await live.show("groups")
+            #expect(groups.map { $0.text("type") } == ["indirect", "select"])
+            #expect(groups[0].number("packets") >= 3 && groups[0].number("packets") == groups[1].number("packets"))
+            #expect(groups[0].number("references") == 1, "\(groups)")
+            let statistics = try await live.ofctl("dump-group-stats", "group_id=1").output
+            #expect(!statistics.contains("packet_count=0") && statistics.contains("bucket0:"), "\(statistics)")
+
+            try await group(
+                "mod-group",
+                "group_id=2,type=ff,bucket=watch_port:2,output:2,bucket=watch_port:1,output:in_port"
+            )
+            try await live.expectPing(from: 1, to: 2, count: 2)
+            #expect(try await live.ofctl("mod-port", "2", "down").status == 0)
+            try await live.expectPing(false, from: 1, to: 2, count: 1)
+            let failedOver = try await live.ofctl("dump-group-stats", "group_id=2").output
+            #expect(!failedOver.contains("bucket1:packet_count=0,"), "\(failedOver)")
+            #expect(try await live.ofctl("mod-port", "2", "up").status == 0)
+            try await live.expectPing(from: 1, to: 2, count: 2)
+
+            try await group("mod-group", "group_id=2,type=all")
+            try await live.expectPing(false, from: 1, to: 2, count: 1)
+            let chained = try await live.ofctl("add-group", "group_id=3,type=all,bucket=group:9")
+            #expect(chained.status == 1 && chained.errors.contains("OFPBAC_BAD_OUT_GROUP"), "\(chained)")
+            #expect(try await live.ofctl("del-groups", "group_id=2").status == 0)
+            let left = try await live.flows()
+            #expect(left.count == 1 && left[0].contains("in_port=2"), "\(left)")
+        }
+
         @Test("closes and opens a port, and hears of its link")
         func ports() async throws {
             let live = try await LiveSwitch.started()

@@ -73,7 +73,8 @@ final class SwitchRequests {
             try changing(by: session, [envelope.xid]) { () throws(OpenFlowError) in try model.execute(mod) }
             flowMods[mod.command, default: 0] += 1
         case .packetOut(let packetOut): try model.execute(packetOut)
-        case .groupMod(let mod): try model.execute(mod)
+        case .groupMod(let mod):
+            try changing(by: session, [envelope.xid]) { () throws(OpenFlowError) in try model.execute(mod) }
         case .portMod(let mod): try model.execute(mod)
         case .tableMod(let mod): try model.execute(mod)
         case .meterMod(let mod):

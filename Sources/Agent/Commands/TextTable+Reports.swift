@@ -38,6 +38,30 @@ extension TextTable {
         }
     }
 
+    /// A line for each bucket, one for a group without any.
+    package init(groups: [GroupReport]) {
+        self.init([">GROUP", "TYPE", ">REFERENCES", ">BUCKET", ">WEIGHT", "LIVE", ">PACKETS", ">BYTES", "ACTIONS"])
+        for group in groups {
+            let (id, references) = ("\(group.group)", "\(group.references)")
+            if group.buckets.isEmpty {
+                add(id, group.type, references, "-", "-", "-", "\(group.packets)", "\(group.bytes)", "-")
+            }
+            for (index, bucket) in group.buckets.enumerated() {
+                add(
+                    id,
+                    group.type,
+                    references,
+                    "\(index)",
+                    group.type == "select" ? "\(bucket.weight)" : "-",
+                    bucket.live ? "yes" : "no",
+                    "\(bucket.packets)",
+                    "\(bucket.bytes)",
+                    bucket.actions.isEmpty ? "drop" : bucket.actions.joined(separator: ",")
+                )
+            }
+        }
+    }
+
     package init(workers: [WorkerReport]) {
         self.init([">WORKER", ">CORE", ">PACKETS", ">BURSTS", ">EMPTY POLLS", ">BUSY", ">CYCLES/PACKET", "RX QUEUES"])
         for worker in workers {

@@ -42,7 +42,8 @@ package final class CompiledDatapath: Datapath {
             memory: memory,
             sink: publisher,
             settings: workers.map { $0.pointee.settings },
-            tableSlots: workers.map { $0.pointee.tables }
+            tableSlots: workers.map { $0.pointee.tables },
+            groupSlots: workers.map { $0.pointee.groups }
         )
         meters = MeterStore(
             memory: memory,
@@ -57,7 +58,7 @@ package final class CompiledDatapath: Datapath {
 
     // MARK: Changes
 
-    package func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {
+    package func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError) {
         if atomically { publisher.gather() }
         defer { (portSettings, meterChanges) = ([:], []) }
         let changedMeters: MeterStore.Staged
@@ -66,7 +67,7 @@ package final class CompiledDatapath: Datapath {
             throw .meterModFailed(.outOfMeters, "\(memory.used) of \(memory.limit) bytes for tables are in use")
         }
         do {
-            publisher.retire(flows: try compiler.apply(changes))
+            publisher.retire(flows: try compiler.apply(changes, groups: groups))
             meters.commit(changedMeters)
             for (number, config) in portSettings { ports.configure(number, config) }
             publisher.seal()
@@ -99,7 +100,7 @@ package final class CompiledDatapath: Datapath {
     }
 
     package func packetOut(inPort: PortNumber, actions: [Action], data: ByteBuffer) throws(OpenFlowError) {
-        let ops = ActionCompiler(slots: compiler.programs.slots).compile(actions)
+        let ops = ActionCompiler(slots: compiler.programs.slots, groups: compiler.programs.groups).compile(actions)
         let size = ActionProgram.size(count: ops.count)
         guard let block = memory.allocate(size, reserve: true) else {
             throw .badRequest(.bufferUnknown, "no memory for the packet-out's actions")
@@ -127,6 +128,8 @@ package final class CompiledDatapath: Datapath {
     }
 
     // MARK: Counters
+
+    package func counters(ofGroup id: GroupID) -> GroupCounters { compiler.groups.counters(of: id) }
 
     package func counters(of flow: FlowEntry) -> FlowCounters {
         guard flow.compiled >= 0 else { return FlowCounters() }

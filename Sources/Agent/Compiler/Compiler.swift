@@ -6,6 +6,7 @@ import OpenFlow
 package final class Compiler {
     package let flows: FlowStore
     let programs: ProgramStore
+    let groups: GroupStore
     private let memory: TableMemory
     private unowned let sink: DeltaSink
     private let settings: [UnsafeMutablePointer<WorkerSettings>]
@@ -33,6 +34,7 @@ package final class Compiler {
         sink: DeltaSink,
         settings: [UnsafeMutablePointer<WorkerSettings>],
         tableSlots: [UnsafeMutablePointer<TableSlot>],
+        groupSlots: [UnsafeMutablePointer<GroupSlot>],
         seed: UInt32 = .random(in: 1 ... .max)
     ) {
         self.memory = memory
@@ -42,6 +44,7 @@ package final class Compiler {
         let flows = FlowStore(workerCount: settings.count)
         self.flows = flows
         programs = ProgramStore(memory: memory)
+        groups = GroupStore(memory: memory, sink: sink, tables: groupSlots, programs: programs)
         tables = (0..<Worker.tableCount).map { id in
             TableCompiler(
                 id: id,
@@ -58,7 +61,20 @@ package final class Compiler {
 
     /// Sends the workers what the changes mean; all of them or, if memory does not suffice, none. Removals are last, as they
     /// can't be taken back. Handles of removed flows are returned: their counters are valid until `free` is called for them.
-    func apply(_ changes: [FlowChange]) throws(OutOfTableMemory) -> [Int] {
+    func apply(_ changes: [FlowChange], groups changedGroups: [GroupChange]) throws(OutOfTableMemory) -> [Int] {
+        guard !changedGroups.isEmpty else { return try apply(changes) }
+        // Before the flows that name them.
+        let former = try groups.publish(changedGroups)
+        let removed: [Int]
+        do throws(OutOfTableMemory) { removed = try apply(changes) } catch {
+            groups.restore(former)
+            throw error
+        }
+        groups.retire(former)
+        return removed
+    }
+
+    private func apply(_ changes: [FlowChange]) throws(OutOfTableMemory) -> [Int] {
         var touched: Set<UInt8> = []
         var done: [FlowChange] = []
         var formerPrograms: [Int] = []
@@ -124,6 +140,7 @@ package final class Compiler {
     package func setSlots(_ slots: [PortNumber: UInt16], entries: some Sequence<FlowEntry>) throws(OutOfTableMemory) {
         programs.slots = slots
         programs.forgetPorts()
+        groups.retire(try groups.publish(groups.changesNamingPorts, anew: true))
         var affected: [FlowChange] = []
         for entry in entries where entry.hasAction(where: \.namesPort) { affected.append(.modify(entry)) }
         _ = try apply(affected)

@@ -8,6 +8,8 @@ import OpenFlow
 struct ActionCompiler {
     /// The slot of each configured port.
     let slots: [PortNumber: UInt16]
+    /// The slot of each group.
+    let groups: [GroupID: UInt16]
     /// OFPR_* of an output to the controller.
     var reason = PacketInReason.action
 
@@ -29,7 +31,8 @@ struct ActionCompiler {
         case .popMPLS(let etherType): [.popMPLS(etherType: etherType)]
         case .pushPBB(let etherType): [.pushPBB(etherType: etherType)]
         case .popPBB: [.popPBB]
-        case .setQueue, .group:
+        case .group(let id): groups[id].map { [.group(slot: $0)] } ?? [.outputNowhere]
+        case .setQueue:
             // Refused by the switch model before it comes here.
             []
         }
@@ -124,6 +127,8 @@ final class ProgramStore {
     var slots: [PortNumber: UInt16] = [:]
     /// The `MeterSlot` of a meter, which stays what it is as long as a flow entry refers to it.
     var meterSlot: (UInt32) -> UnsafeMutableRawPointer? = { _ in nil }
+    /// The groups that there are. A group keeps its slot as long as a program names it.
+    var groups: [GroupID: UInt16] = [:]
 
     init(memory: TableMemory) { self.memory = memory }
 
@@ -159,7 +164,7 @@ final class ProgramStore {
     }
 
     private func compile(_ key: Key) -> Program? {
-        let actions = ActionCompiler(slots: slots, reason: key.isTableMiss ? .noMatch : .action)
+        let actions = ActionCompiler(slots: slots, groups: groups, reason: key.isTableMiss ? .noMatch : .action)
         var apply: [ActionOp] = []
         var write: [ActionOp] = []
         var clear = false
@@ -194,12 +199,14 @@ final class ProgramStore {
             gotoTable: gotoTable
         )
         let changesHeaders = (apply + write).contains(where: \.changesHeaders)
+        // A group may change headers, and chooses by them.
+        let namesGroup = (apply + write).contains(where: \.isGroup)
         return Program(
             key: key,
             memory: block,
             size: size,
             users: 1,
-            depth: changesHeaders ? .transport : .port,
+            depth: namesGroup ? .full : changesHeaders ? .transport : .port,
             namesPort: namesPort
         )
     }

@@ -16,7 +16,7 @@ package enum ControlRequest: Hashable, Sendable {
 
 /// What `show` shows.
 package enum ShowSubject: String, CaseIterable, Hashable, Sendable, Codable {
-    case ports, tables, meters, workers, channels, drops
+    case ports, tables, groups, meters, workers, channels, drops
 }
 
 extension ControlRequest {

@@ -76,6 +76,42 @@ package struct TableReport: Codable, Hashable, Sendable {
     }
 }
 
+/// `show groups`: one group, with its counters as in OFPMP_GROUP.
+package struct GroupReport: Codable, Hashable, Sendable {
+    package var group: UInt32
+    /// all, select, indirect, fast_failover.
+    package var type: String
+    /// Flow entries and groups that name it.
+    package var references: UInt32
+    package var packets: UInt64
+    package var bytes: UInt64
+    package var buckets: [Bucket]
+
+    /// A bucket; its counters began with the last group-mod.
+    package struct Bucket: Codable, Hashable, Sendable {
+        package var weight: UInt16
+        /// nil: it watches none.
+        package var watchPort: UInt32?
+        package var watchGroup: UInt32?
+        /// Whether what it watches is live, or it watches nothing.
+        package var live: Bool
+        /// As `trace` writes them: `output:2`.
+        package var actions: [String]
+        package var packets: UInt64
+        package var bytes: UInt64
+
+        package init(weight: UInt16 = 0, live: Bool = true, actions: [String], packets: UInt64, bytes: UInt64) {
+            (self.weight, self.live, self.actions) = (weight, live, actions)
+            (self.packets, self.bytes) = (packets, bytes)
+        }
+    }
+
+    package init(group: UInt32, type: String, references: UInt32, packets: UInt64, bytes: UInt64, buckets: [Bucket]) {
+        (self.group, self.type, self.references) = (group, type, references)
+        (self.packets, self.bytes, self.buckets) = (packets, bytes, buckets)
+    }
+}
+
 /// `show workers`: one polling core.
 package struct WorkerReport: Codable, Hashable, Sendable {
     /// Counted from 0, in the order of `workers.cores`.

@@ -49,6 +49,9 @@ struct ActionSet {
         }
     }
 
+    /// The actions of a bucket.
+    mutating func write(_ list: [Action]) { for action in list { actions[Place(action)] = action } }
+
     /// Clear-Actions.
     mutating func clear() { actions.removeAll() }
 

@@ -42,6 +42,8 @@ package enum PipelineStep {
     case action(Action)
     /// Its action set was executed, which the actions that follow are.
     case actionSet([Action])
+    /// A copy of it went through a bucket of a group: its index, from 0.
+    case bucket(GroupID, Int)
     /// It, or one copy of it, was dropped.
     case drop(DropReason)
 
@@ -81,6 +83,7 @@ extension PipelineStep: CustomStringConvertible {
         case .meter(let id): "    meter:\(id)"
         case .action(let action): "    \(action)"
         case .actionSet(let actions): "action set: " + actions.map(String.init(describing:)).joined(separator: ",")
+        case .bucket(let id, let index): "    group \(id), bucket \(index):"
         case .drop(let reason): "    drop: \(reason)"
         }
     }

@@ -143,8 +143,36 @@ package struct ReferencePipeline {
             case .decMPLSTTL: decrement(frame.mplsTTL) { $0.setMPLSTTL($1) }
             case .setField(.tunnelID, let value): tunnelID = UInt64(truncatingIfNeeded: value)
             case .setField(let field, let value): frame.set(field, to: value)
+            case .group(let id): runGroup(id)
             default: preconditionFailure("validation lets through only SwitchCapabilities.actions, not \(action)")
             }
+        }
+    }
+
+    /// §5.6: each bucket has a copy of the packet as it came, and runs as an action set.
+    private mutating func runGroup(_ id: GroupID) {
+        guard let group = model.groups[id] else { return }
+        let choice = model.choice(of: group)
+        var chosen = choice.buckets
+        if !choice.takesAll, let share = GroupSelection.share(of: frame, choice.buckets.reduce(0) { $0 + $1.weight }) {
+            var rest = share
+            chosen = choice.buckets.filter { bucket in
+                defer { rest -= bucket.weight }
+                return rest >= 0 && rest < bucket.weight
+            }
+        }
+        for bucket in chosen {
+            var copy = self
+            (copy.outputs, copy.steps, copy.copies, copy.packetInReason) = ([], [], 0, .action)
+            copy.lookupLengths = []
+            var set = ActionSet()
+            set.write(group.buckets[bucket.index].actions)
+            copy.steps.append(.bucket(id, bucket.index))
+            copy.execute(set.inOrder)
+            copy.finish()
+            copies += 1
+            outputs += copy.outputs
+            steps += copy.steps
         }
     }
 

@@ -10,7 +10,15 @@ struct ActionValidation {
     /// Whether OFPP_TABLE may be named.
     var allowsTable = false
 
-    init(_ context: HeaderContext) { self.context = context }
+    /// The groups that may be named; nil: any.
+    private let groups: [GroupID: Group]?
+
+    init(_ context: HeaderContext, groups: [GroupID: Group]?) { (self.context, self.groups) = (context, groups) }
+
+    /// Validates the action set of a bucket, of whose packets nothing is known.
+    func validateBucket(_ actions: [Action]) throws(OpenFlowError) {
+        for action in actions { try validate(action) }
+    }
 
     /// Validates a list that is executed in its order.
     mutating func validateList(_ actions: [Action]) throws(OpenFlowError) {
@@ -36,7 +44,10 @@ struct ActionValidation {
     private func validate(_ action: Action) throws(OpenFlowError) {
         switch action {
         case .output(let port, _): try validate(outputTo: port)
-        case .group(let id): throw .badAction(.badOutGroup, "there is no group \(id)")
+        case .group(let id):
+            guard groups.map({ $0[id] != nil }) ?? true else {
+                throw .badAction(.badOutGroup, "there is no group \(id)")
+            }
         case .setQueue(let id): throw .badAction(.badQueue, "there is no queue \(id)")
         case .pushVLAN(let etherType):
             guard SwitchCapabilities.tagTypes.contains(etherType) else {

@@ -14,8 +14,8 @@ package struct BundleFailure: Error, Hashable, Sendable {
 extension SwitchModel {
     /// What can be said of a message before it is its turn: whether it is acceptable in itself.
     package func check(forBundle message: Message) throws(OpenFlowError) {
-        // The meter that a flow-mod names may come with the bundle.
-        if case .flowMod(let mod) = message { try validate(mod) }
+        // The groups and the meter that a flow-mod names may come with the bundle.
+        if case .flowMod(let mod) = message { try validate(mod, acceptsAnyGroup: true) }
         if case .meterMod(let mod) = message { try validate(mod) }
     }
 
@@ -43,8 +43,7 @@ extension SwitchModel {
     private func stage(_ message: Message, in transaction: inout FlowTransaction) throws(OpenFlowError) {
         switch message {
         case .flowMod(let mod): try stage(mod, in: &transaction)
-        // This has nothing to change as yet that would have to be taken back.
-        case .groupMod(let mod): try execute(mod)
+        case .groupMod(let mod): try stage(mod, in: &transaction)
         case .meterMod(let mod): try stage(mod, in: &transaction)
         case .portMod(let mod): try stage(mod, in: &transaction)
         default: throw .bundleFailed(.messageUnsupported, "\(message.type) in a bundle")

@@ -15,7 +15,7 @@ package enum SwitchCapabilities {
     /// Actions, applied or written. The others are refused with BAD_ACTION/BAD_TYPE, or with a code of their own.
     package static let actions: Set<ActionType> = [
         .output, .copyTTLOut, .copyTTLIn, .setMPLSTTL, .decMPLSTTL, .pushVLAN, .popVLAN, .pushMPLS, .popMPLS,
-        .setNWTTL, .decNWTTL, .setField, .pushPBB, .popPBB,
+        .setNWTTL, .decNWTTL, .setField, .pushPBB, .popPBB, .group,
     ]
 
     /// Instructions. The others are refused with BAD_INSTRUCTION/UNSUP_INST.
@@ -42,5 +42,7 @@ package enum SwitchCapabilities {
     package static let fragmentHandling: Set<FragmentHandling> = [.normal, .drop]
 
     /// What the features reply says.
-    package static let features: Capabilities = [.flowStatistics, .tableStatistics, .portStatistics]
+    package static let features: Capabilities = [
+        .flowStatistics, .tableStatistics, .portStatistics, .groupStatistics,
+    ]
 }

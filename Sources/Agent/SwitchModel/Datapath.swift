@@ -41,8 +41,10 @@ package protocol Datapath: AnyObject {
     /// Throws `FLOW_MOD_FAILED/TABLE_FULL` or `METER_MOD_FAILED/OUT_OF_METERS` when memory does not suffice; then nothing has
     /// changed.
     ///
+    /// - Parameter groups: Groups that are new, different or gone; each is there before the first flow entry that names it, and
+    ///   until the last one has gone.
     /// - Parameter atomically: Each packet goes by all of them or by none.
-    func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError)
+    func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError)
 
     /// Settings of ports that are to take effect with the changes of the next `apply`: if that throws, they don't.
     func configure(ports: [PortNumber: PortConfig])
@@ -60,6 +62,9 @@ package protocol Datapath: AnyObject {
 
     /// Packets looked up in the table, and those of them that hit an entry.
     func counters(ofTable tableID: UInt8) -> (lookups: UInt64, matches: UInt64)
+
+    /// What has gone through the group and its buckets; nothing if there is no such group.
+    func counters(ofGroup id: GroupID) -> GroupCounters
 
     /// What has come to the meter and its bands; nothing if there is no such meter.
     func counters(ofMeter id: UInt32) -> MeterCounters

@@ -7,7 +7,9 @@ import OpenFlow
 
 extension SwitchModel {
     /// Throws the error that the specification names for the first thing that is wrong.
-    func validate(_ mod: FlowMod) throws(OpenFlowError) {
+    ///
+    /// - Parameter acceptsAnyGroup: Whether actions may name groups that there are not (yet).
+    func validate(_ mod: FlowMod, acceptsAnyGroup: Bool = false) throws(OpenFlowError) {
         let isDelete = mod.command == .delete || mod.command == .deleteStrict
         guard hasTable(mod.tableID) || (isDelete && mod.tableID == TableID.all) else {
             throw .flowModFailed(.badTableID, "table \(mod.tableID)")
@@ -20,7 +22,7 @@ extension SwitchModel {
         guard mod.bufferID == BufferID.none else {
             throw .badRequest(.bufferUnknown, "buffer \(mod.bufferID); packets are not buffered")
         }
-        try validate(mod.instructions, of: mod)
+        try validate(mod.instructions, of: mod, acceptsAnyGroup)
         if let table = tableConfigurations?[mod.tableID] {
             try table.validate(mod.match.normalized, priority: mod.priority, mod.instructions)
         }
@@ -60,7 +62,8 @@ extension SwitchModel {
         try match.checkPrerequisites()
     }
 
-    private func validate(_ instructions: [Instruction], of mod: FlowMod) throws(OpenFlowError) {
+    private func validate(_ instructions: [Instruction], of mod: FlowMod, _ acceptsAnyGroup: Bool) throws(OpenFlowError)
+    {
         // A bit for each type.
         var seen: UInt8 = 0
         for instruction in instructions {
@@ -81,7 +84,7 @@ extension SwitchModel {
         }
         // Apply-Actions run first, whatever the order in the message (§5.9), so the action set meets the packet that
         // they leave.
-        var actions = ActionValidation(HeaderContext(mod.match))
+        var actions = ActionValidation(HeaderContext(mod.match), groups: acceptsAnyGroup ? nil : groups)
         for case .applyActions(let list) in instructions { try actions.validateList(list) }
         for case .writeActions(let list) in instructions { try actions.validateSet(list) }
     }

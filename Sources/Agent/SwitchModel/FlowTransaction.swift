@@ -17,6 +17,10 @@ struct FlowTransaction {
     }
 
     fileprivate(set) var steps: [Step] = []
+    /// The groups before the first change of one; nil: none has changed.
+    var formerGroups: [GroupID: Group]?
+    /// Groups that have come, gone or changed.
+    var changedGroups: Set<GroupID> = []
     /// Port-mods that have been found valid. They do nothing before the end: no flow-mod looks at a port's settings.
     var portMods: [PortMod] = []
     /// The meters before the first change of one; nil: none has changed.
@@ -92,7 +96,11 @@ extension SwitchModel {
         let changedMeters = meterChanges(of: transaction)
         if !changedMeters.isEmpty { datapath.configure(meters: changedMeters) }
         do {
-            try datapath.apply(changes(of: transaction), atomically: atomically)
+            try datapath.apply(
+                changes(of: transaction),
+                groups: groupChanges(of: transaction.changedGroups),
+                atomically: atomically
+            )
         } catch {
             rollBack(transaction)
             throw error
@@ -127,6 +135,7 @@ extension SwitchModel {
     /// Takes the steps back, the last one first.
     func rollBack(_ transaction: FlowTransaction) {
         if let formerMeters = transaction.formerMeters { meters = formerMeters }
+        if let formerGroups = transaction.formerGroups { groups = formerGroups }
         for step in transaction.steps.reversed() {
             step.entry.pending = .nothing
             switch step {

@@ -23,9 +23,9 @@ extension SwitchModel {
             if !changes.isEmpty { try setTableFeatures(changes) }
             return .tableFeatures(tableFeatures)
         case .queue(let request): return .queue(try queueStatistics(request))
-        case .group: return .group([])
-        case .groupDescription: return .groupDescription([])
-        case .groupFeatures: return .groupFeatures(GroupFeatures(types: [:]))
+        case .group(let id): return .group(groupStatistics(id))
+        case .groupDescription: return .groupDescription(groupDescriptions)
+        case .groupFeatures: return .groupFeatures(groupFeatures)
         case .meter(let id): return .meter(try meterStatistics(id))
         case .meterConfig(let id): return .meterConfig(try meterConfigs(id))
         case .meterFeatures: return .meterFeatures(meterFeatures)

@@ -41,6 +41,9 @@ package final class SwitchModel {
     /// Of the last meter-mod.
     var meterRevision: UInt64 = 0
     package internal(set) var config = SwitchConfig()
+    package internal(set) var groups: [GroupID: Group] = [:]
+    /// Numbers groups and their revisions.
+    var groupRevision: UInt64 = 0
     var timeouts = TimeoutQueue()
 
     /// Called when an entry that wants it said has gone and its last packet is counted.
@@ -119,7 +122,7 @@ package final class SwitchModel {
         guard let fields = PacketFields([UInt8](packetOut.data.readableBytesView)) else {
             throw .badRequest(.badPacket, "\(packetOut.data.readableBytes) bytes are no Ethernet frame")
         }
-        var actions = ActionValidation(HeaderContext(fields))
+        var actions = ActionValidation(HeaderContext(fields), groups: groups)
         actions.allowsTable = true
         try actions.validateList(packetOut.actions)
         try datapath.packetOut(inPort: packetOut.inPort, actions: packetOut.actions, data: packetOut.data)

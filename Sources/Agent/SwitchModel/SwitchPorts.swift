@@ -25,12 +25,14 @@ extension SwitchModel {
         let old = ports[port.number]
         guard old?.port != port else { return }
         ports[port.number] = SwitchPort(port: port, added: old?.added ?? now())
+        if old?.port.isLive ?? false != port.isLive { livenessChanged() }
         onPortStatus(PortStatus(reason: old == nil ? .add : .modify, port: port))
     }
 
     /// Removes a port, if it is there. Entries that name it stay, and drop what they would send there.
     package func removePort(_ number: PortNumber) {
         guard let old = ports.removeValue(forKey: number) else { return }
+        livenessChanged()
         onPortStatus(PortStatus(reason: .delete, port: old.port))
     }
 

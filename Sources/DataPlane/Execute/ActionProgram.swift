@@ -16,6 +16,8 @@ package enum ActionOp: BitwiseCopyable {
     case outputTable
     /// Out of a port that does not exist (yet).
     case outputNowhere
+    /// Through the group in this slot of the group table.
+    case group(slot: UInt16)
     case pushVLAN(etherType: UInt16)
     case popVLAN
     case pushMPLS(etherType: UInt16)
@@ -108,17 +110,24 @@ extension ActionOp {
         case .setMPLS(let mask, _): mask >> 12 != 0 ? 43 : mask >> 9 != 0 ? 44 : 45
         case .setISID: 46
         case .setTunnelID: 47
-        case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere: 48
+        case .group: Self.groupPlace
+        case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere: Self.outputPlace
         // In no action set.
         case .meter: Self.setPlaces
         }
     }
-    static let setPlaces = 49
+    static let groupPlace = 48
+    static let outputPlace = 49
+    static let setPlaces = 50
 
     /// Whether it sends the packet somewhere.
-    package var isOutput: Bool { setPlace == Self.setPlaces - 1 }
+    package var isOutput: Bool { setPlace == Self.groupPlace || setPlace == Self.outputPlace }
+
+    /// Whether it is an output by way of a group.
+    package var isGroup: Bool { setPlace == Self.groupPlace }
+
     /// Whether it changes the packet. A meter that does sees to the key itself.
-    package var changesHeaders: Bool { setPlace < Self.setPlaces - 1 }
+    package var changesHeaders: Bool { setPlace < Self.groupPlace }
 }
 
 /// The header of a program; `applyCount` operations follow, then `writeCount` for the action set, in its order.
@@ -190,10 +199,12 @@ package struct ActionProgram {
         for (i, op) in (apply + write).enumerated() { (ops + i).initialize(to: op) }
     }
 
-    /// An action set's operations in the order of their execution, the last of each kind only (§5.10).
-    private static func inSetOrder(_ write: [ActionOp]) -> [ActionOp] {
+    /// An action set's operations in the order of their execution, the last of each kind only, and no output if there is a group
+    /// (§5.10).
+    static func inSetOrder(_ write: [ActionOp]) -> [ActionOp] {
         var places = [ActionOp?](repeating: nil, count: ActionOp.setPlaces)
         for op in write { places[op.setPlace] = op }
+        if places[ActionOp.groupPlace] != nil { places[ActionOp.outputPlace] = nil }
         return places.compactMap { $0 }
     }
 }

@@ -91,6 +91,8 @@ extension Worker {
                 places |= 1 << UInt64(op.setPlace)
             }
         }
+        // A group takes the place of an output.
+        if places & 1 << UInt64(ActionOp.groupPlace) != 0 { places &= ~(1 << UInt64(ActionOp.outputPlace)) }
         var used = 0
         for place in 0..<ActionOp.setPlaces where places & (1 << UInt64(place)) != 0 {
             mergedSet[used] = mergedSet[place]
@@ -116,7 +118,7 @@ extension Worker {
 
     /// Ends the way of a packet that nothing has taken: a drop, unless it left before, as copies; then the last of these
     /// stands for the packet itself.
-    private borrowing func finish(packet: Int, ingress: Ingress) {
+    borrowing func finish(packet: Int, ingress: Ingress) {
         let mbuf = burst.mbufs[packet].unsafelyUnwrapped
         if burst.copies[packet] == 0 {
             drop(mbuf, .noOutput, at: ingress.slot)
@@ -128,7 +130,7 @@ extension Worker {
 
     /// Runs operations on a packet. False if the packet was taken: output, dropped, or sent to the controller.
     @inline(__always)
-    private borrowing func run(
+    borrowing func run(
         _ ops: UnsafePointer<ActionOp>,
         _ count: Int,
         packet: Int,
@@ -156,6 +158,8 @@ extension Worker {
             case .controller(let reason):
                 guard let mbuf = hand(packet, takes, ingress) else { continue }
                 packetIn(mbuf, packet, reason: reason, table: table, record: record, ingress: ingress)
+            case .group(let slot):
+                runGroup(Int(slot), packet: packet, takes: takes, table: table, record: record, ingress: ingress)
             case .outputTable:
                 guard submit(packet, takes, ingress) else { continue }
             case .meter(let slot):
@@ -191,7 +195,7 @@ extension Worker {
 
     /// The packet itself or a copy of it; nil if there is no buffer for one.
     @inline(__always)
-    private borrowing func hand(_ packet: Int, _ takes: Bool, _ ingress: Ingress) -> OpaquePointer? {
+    borrowing func hand(_ packet: Int, _ takes: Bool, _ ingress: Ingress) -> OpaquePointer? {
         let mbuf = burst.mbufs[packet].unsafelyUnwrapped
         if takes {
             return mbuf
@@ -276,7 +280,7 @@ extension PacketEdit {
         case .setISID(let service): setISID(service)
         case .setTunnelID(let tunnel): key[FlowKey.Word.tunnel] = tunnel
         case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere, .pushVLAN, .pushMPLS,
-            .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .meter:
+            .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .group, .meter:
             break  // not rewrites
         }
     }

@@ -1,4 +1,5 @@
-// The packets that a worker has in hand, and what is known of each. All arrays have `burstSize` elements, by packet.
+// The packets that a worker has in hand, and what is known of each. All arrays have `burstSize` elements, by packet, and some
+// more for the copies that groups work on.
 
 package struct Burst {
     package let mbufs: UnsafeMutablePointer<OpaquePointer?>
@@ -21,13 +22,14 @@ package struct Burst {
     let found: UnsafeMutablePointer<FlowRecordPointer?>
 
     init() {
-        mbufs = zeroed(burstSize)
-        lengths = zeroed(burstSize)
-        keys = zeroed(burstSize)
-        layouts = zeroed(burstSize)
-        nextTable = zeroed(burstSize)
-        copies = zeroed(burstSize)
-        setCount = zeroed(burstSize)
+        let places = burstSize + Worker.groupDepth
+        mbufs = zeroed(places)
+        lengths = zeroed(places)
+        keys = zeroed(places)
+        layouts = zeroed(places)
+        nextTable = zeroed(places)
+        copies = zeroed(places)
+        setCount = zeroed(places)
         set = zeroed(burstSize * Worker.tableCount)
         list = zeroed(burstSize)
         found = zeroed(burstSize)

@@ -19,6 +19,7 @@ extension Worker {
     /// Makes this worker look at the tables of `other`, through which no change may be on its way.
     package borrowing func observe(_ other: borrowing Worker) {
         tables.update(from: other.tables, count: Self.tableCount)
+        groups.update(from: other.groups, count: GroupSlot.limit)
         settings.pointee = other.settings.pointee
         for slot in 0..<PortSlot.limit {
             ports[slot].number = other.ports[slot].number

@@ -42,6 +42,7 @@ package struct Worker: ~Copyable {
     package let settings: UnsafeMutablePointer<WorkerSettings>
     package let tables: UnsafeMutablePointer<TableSlot>
     package let ports: UnsafeMutablePointer<PortSlot>
+    package let groups: UnsafeMutablePointer<GroupSlot>
     package let counters: UnsafeMutablePointer<WorkerCounters>
     package let deltas: Ring<Delta>
     package let packetIns: Ring<PacketInRecord>
@@ -105,6 +106,7 @@ package struct Worker: ~Copyable {
                 )
             )
         }
+        groups = zeroed(GroupSlot.limit)
         settings = cacheAligned(1)
         settings.initialize(
             to: WorkerSettings(

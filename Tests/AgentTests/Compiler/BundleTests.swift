@@ -21,6 +21,7 @@ struct BundleTests {
             if step % 500 == 0 {
                 // Rules of two generators may have one priority, and then nothing says which is hit.
                 try system.execute(FlowMod(tableID: TableID.all, command: .delete))
+                for mod in RandomGroups.start(&random) { try system.execute(mod) }
                 rules = RandomRules(&random)
             }
             var messages = (0..<Int.random(in: 1...20, using: &random)).map { _ in
@@ -29,7 +30,12 @@ struct BundleTests {
             if Int.random(in: 0..<10, using: &random) == 0 {
                 messages.insert(.flowMod(FlowMod(tableID: TableID.all, command: .delete)), at: messages.count / 2)
             }
+            if Int.random(in: 0..<3, using: &random) == 0 {
+                let changes = RandomGroups.change(&random).map { Message.groupMod($0) }
+                messages.insert(contentsOf: changes, at: messages.indices.randomElement(using: &random) ?? 0)
+            }
             let before = Self.contents(of: system.model)
+            let groups = system.model.groups
             let fails = Int.random(in: 0..<3, using: &random) == 0
             if fails { messages.append(.flowMod(FlowMod(instructions: [.applyActions([.group(9)])]))) }
             do {
@@ -37,7 +43,7 @@ struct BundleTests {
                 #expect(!fails)
             } catch {
                 #expect(fails && error.message == messages.count - 1, "\(error)")
-                #expect(Self.contents(of: system.model) == before)
+                #expect(Self.contents(of: system.model) == before && system.model.groups == groups)
             }
             system.settle()
             for _ in 0..<5 {

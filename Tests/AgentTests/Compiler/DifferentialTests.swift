@@ -17,14 +17,21 @@ struct DifferentialTests {
         let system = try InProcessSwitch()
         var rules = RandomRules(&random)
         var forms: Set<LookupForm> = []
-        var packets = (all: 0, hit: 0, several: 0)
+        var packets = (all: 0, hit: 0, several: 0, grouped: 0)
         for step in 0..<stepCount {
             if step % 2_000 == 0 {
                 try system.execute(FlowMod(tableID: TableID.all, command: .delete))
+                for mod in RandomGroups.start(&random) { try system.execute(mod) }
                 rules = RandomRules(&random)
             }
             for _ in 0..<rules.changes(at: step % 2_000, &random) {
                 try system.execute(rules.change(&random))
+            }
+            if Int.random(in: 0..<10, using: &random) == 0 {
+                for mod in RandomGroups.change(&random) { try system.execute(mod) }
+            }
+            if Int.random(in: 0..<50, using: &random) == 0 {
+                system.setLink(.random(in: 1...4, using: &random), up: .random(using: &random))
             }
             forms.formUnion((0..<4).map { system.datapath.form(ofTable: $0) })
             let port = UInt32.random(in: 1...4, using: &random)
@@ -46,6 +53,7 @@ struct DifferentialTests {
                 return
             }
             packets.all += 1
+            if expected.steps.contains(where: { if case .bucket = $0 { true } else { false } }) { packets.grouped += 1 }
             if case .table(_, let entry?)? = expected.steps.first, !entry.isTableMiss { packets.hit += 1 }
             if Self.matching(frame, port, system.model) >= 2 { packets.several += 1 }
         }
@@ -55,6 +63,10 @@ struct DifferentialTests {
         #expect(
             packets.several * 10 >= packets.all,
             "only \(packets.several) of \(packets.all) packets fit several rules"
+        )
+        #expect(
+            packets.grouped * 20 >= packets.all,
+            "only \(packets.grouped) of \(packets.all) packets came by a bucket"
         )
         #expect(system.pool.available == 4096)
     }

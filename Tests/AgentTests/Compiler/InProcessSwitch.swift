@@ -74,6 +74,25 @@ final class InProcessSwitch {
         settle()
     }
 
+    func execute(_ mod: GroupMod) throws {
+        try model.execute(mod)
+        settle()
+    }
+
+    /// Tells the model that a port's link has come or gone.
+    func setLink(_ number: UInt32, up: Bool) {
+        let number = PortNumber(rawValue: number)
+        model.setPort(
+            Port(
+                number: number,
+                hardwareAddress: EthernetAddress(rawValue: 0),
+                name: "p\(number)",
+                state: up ? .live : .linkDown
+            )
+        )
+        settle()
+    }
+
     /// Runs a frame through the compiled tables.
     ///
     /// - Parameter time: When it came in, in cycles of the time stamp counter.

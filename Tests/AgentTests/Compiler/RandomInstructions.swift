@@ -1,4 +1,4 @@
-// Random instructions that fit a match: outputs of every kind, header changes, action sets, metadata, further tables.
+// Random instructions that fit a match: outputs of every kind, groups, header changes, action sets, metadata, further tables.
 
 import OpenFlow
 
@@ -77,6 +77,9 @@ enum RandomInstructions {
     }
 
     private static func output(_ random: inout SeededGenerator) -> Action {
+        if Int.random(in: 0..<8, using: &random) == 0 {
+            return .group(GroupID(rawValue: .random(in: RandomGroups.all, using: &random)))
+        }
         // Port 9 does not exist.
         let port: PortNumber = [1, 2, 3, 4, 9, .all, .flood, .inPort, .controller].randomElement(using: &random) ?? 1
         return .output(port, maxLength: 0xffff)

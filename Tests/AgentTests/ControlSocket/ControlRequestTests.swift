@@ -9,6 +9,7 @@ struct ControlRequestTests {
     @Test(arguments: [
         (#"{"command": "show", "what": "ports"}"#, ControlRequest.show(.ports)),
         (#"{"command":"show","what":"drops"}"#, .show(.drops)),
+        (#"{"command":"show","what":"groups"}"#, .show(.groups)),
         (#" {"flow":"in_port=1", "command":"trace"} "#, .trace(flow: "in_port=1")),
         (#"{"command":"reload","more":1}"#, .reload),
         (#"{"command":"version"}"#, .version),
@@ -25,10 +26,13 @@ struct ControlRequestTests {
         ("{}", "there is no \"command\": show, trace, reload or version is wanted"),
         (#"{"command": 7}"#, "\"command\" is no text"),
         (#"{"command": "stop"}"#, "there is no command \"stop\": show, trace, reload or version is wanted"),
-        (#"{"command": "show"}"#, "show lacks \"what\": one of ports, tables, meters, workers, channels, drops"),
+        (
+            #"{"command": "show"}"#,
+            "show lacks \"what\": one of ports, tables, groups, meters, workers, channels, drops"
+        ),
         (
             #"{"command": "show", "what": "x"}"#,
-            "show does not know \"x\": one of ports, tables, meters, workers, channels, drops is wanted"
+            "show does not know \"x\": one of ports, tables, groups, meters, workers, channels, drops is wanted"
         ),
         (#"{"command": "trace"}"#, "trace lacks \"flow\": \"in_port=1,…\", say"),
     ])

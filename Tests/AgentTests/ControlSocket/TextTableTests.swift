@@ -67,6 +67,30 @@ struct TextTableTests {
         )
     }
 
+    @Test func groups() {
+        let select = GroupReport(
+            group: 7,
+            type: "select",
+            references: 2,
+            packets: 5,
+            bytes: 300,
+            buckets: [
+                .init(weight: 3, actions: ["output:2"], packets: 4, bytes: 240),
+                .init(weight: 1, live: false, actions: [], packets: 1, bytes: 60),
+            ]
+        )
+        let empty = GroupReport(group: 8, type: "all", references: 0, packets: 1, bytes: 64, buckets: [])
+        let lines = TextTable(groups: [select, empty]).description.split(separator: "\n").map {
+            $0.split(separator: " ").joined(separator: " ")
+        }
+        #expect(
+            lines == [
+                "GROUP TYPE REFERENCES BUCKET WEIGHT LIVE PACKETS BYTES ACTIONS",
+                "7 select 2 0 3 yes 4 240 output:2", "7 select 2 1 1 no 1 60 drop", "8 all 0 - - - 1 64 -",
+            ]
+        )
+    }
+
     @Test func channelsAndDrops() {
         var channel = ChannelReport(
             endpoint: "ptcp:6654:127.0.0.1",

@@ -82,7 +82,8 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
 
     // MARK: Datapath
 
-    func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {}
+    func counters(ofGroup id: GroupID) -> GroupCounters { GroupCounters() }
+    func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError) {}
     func configure(ports: [PortNumber: PortConfig]) {}
     func configure(meters changes: [MeterChange]) {
         for change in changes {
@@ -127,7 +128,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
                 counters.lastUsed = time
                 flowCounters[ObjectIdentifier(entry)] = (entry, counters)
             case .drop(let reason): observation.drops.append(DropReason(reason))
-            case .action, .actionSet, .meter: break
+            case .action, .actionSet, .bucket, .meter: break
             }
         }
         for output in pipeline.outputs {
@@ -165,9 +166,10 @@ extension SwitchModel {
         do throws(OpenFlowError) {
             switch message {
             case .flowMod(let mod): try execute(mod)
+            case .groupMod(let mod): try execute(mod)
             case .meterMod(let mod): try execute(mod)
             case .packetOut(let packetOut): try execute(packetOut)
-            default: return .badRequest(.badType, "no flow-mod, no meter-mod and no packet-out")
+            default: return .badRequest(.badType, "no flow-mod, group-mod, meter-mod or packet-out")
             }
             return nil
         } catch {
@@ -194,6 +196,7 @@ extension SwitchModel {
     func change(_ message: RecordedMessage) throws -> Bool {
         switch message.message {
         case .flowMod(let mod): try execute(mod)
+        case .groupMod(let mod): try execute(mod)
         case .meterMod(let mod): try execute(mod)
         default: return false
         }

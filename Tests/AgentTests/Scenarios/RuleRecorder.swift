@@ -1,4 +1,4 @@
-// Turns rules and packet-outs into OpenFlow messages by the real ovs-ofctl, which talks to a small server here that says yes to
+// Turns rules, groups and packet-outs into OpenFlow messages by the real ovs-ofctl, which talks to a small server here that says yes to
 // everything and keeps what it was sent. All of a test run's rules are recorded at once, by one process.
 
 import Foundation
@@ -33,7 +33,7 @@ struct RecordedMessage: Sendable {
     }
 }
 
-/// What ovs-ofctl makes of all scenarios' rules and packet-outs.
+/// What ovs-ofctl makes of all scenarios' rules, groups and packet-outs.
 struct RecordedRules: Sendable {
     private var messages: [Scenario.OpenFlowMessage: RecordedMessage] = [:]
 
@@ -52,38 +52,43 @@ struct RecordedRules: Sendable {
     private init(of scenarios: [Scenario]) throws {
         guard let ovsOfctl = ToolProcess.ovsOfctl else { throw ScenarioError("there is no ovs-ofctl") }
         var rules: [String] = []
+        var groups: [String] = []
         var meters: Set<String> = []
         var packetOuts: Set<Scenario.PacketOutText> = []
-        var origins: [String: String] = [:]
+        var origins: [Scenario.OpenFlowMessage: String] = [:]
         for scenario in scenarios {
             for step in scenario.steps {
-                for message in step.event.messages {
-                    if case .rule(let text) = message,
-                        origins.updateValue("\(scenario.file):\(step.line)", forKey: text) == nil
-                    {
-                        rules.append(text)
+                for message in step.event.messages
+                where origins.updateValue("\(scenario.file):\(step.line)", forKey: message) == nil {
+                    switch message {
+                    case .rule(let text): rules.append(text)
+                    case .group(let text): groups.append(text)
+                    case .meter(let text): meters.insert(text)
+                    case .packetOut(let text): packetOuts.insert(text)
+                    case .raw: break
                     }
-                    if case .meter(let text) = message { meters.insert(text) }
-                    if case .packetOut(let text) = message { packetOuts.insert(text) }
                 }
             }
         }
         let server = try RecordingServer()
         defer { server.stop() }
-        let file = try TemporaryFolder.shared.file("rules")
-        try rules.joined(separator: "\n").write(to: file, atomically: true, encoding: .utf8)
         let target = "unix:\(server.path)"
-        let result = try ToolProcess.run(ovsOfctl, ["-O", "OpenFlow13", "--no-names", "add-flows", target, file.path])
-        let recorded = server.take()
-        guard result.status == 0, recorded.count == rules.count else {
-            // It names the line of the file.
-            let line = result.output.split(separator: ":").dropFirst().compactMap { Int($0) }.first ?? 0
-            let rule = rules.indices.contains(line - 1) ? rules[line - 1] : "?"
-            throw ScenarioError(
-                "\(origins[rule] ?? "?"): \(rule): \(result.output) (\(recorded.count) of \(rules.count))"
-            )
+        func record(_ command: String, _ messages: [Scenario.OpenFlowMessage], _ texts: [String]) throws {
+            let file = try TemporaryFolder.shared.file(command)
+            try texts.joined(separator: "\n").write(to: file, atomically: true, encoding: .utf8)
+            let result = try ToolProcess.run(ovsOfctl, ["-O", "OpenFlow13", "--no-names", command, target, file.path])
+            let recorded = server.take()
+            guard result.status == 0, recorded.count == messages.count else {
+                // It names the line of the file.
+                let line = result.output.split(separator: ":").dropFirst().compactMap { Int($0) }.first ?? 0
+                let message = messages.indices.contains(line - 1) ? messages[line - 1] : nil
+                let place = message.map { "\(origins[$0] ?? "?"): \($0)" } ?? "?"
+                throw ScenarioError("\(place): \(result.output) (\(recorded.count) of \(messages.count))")
+            }
+            for (message, bytes) in zip(messages, recorded) { self.messages[message] = RecordedMessage(bytes: bytes) }
         }
-        for (rule, bytes) in zip(rules, recorded) { messages[.rule(rule)] = RecordedMessage(bytes: bytes) }
+        try record("add-flows", rules.map { .rule($0) }, rules)
+        try record("add-groups", groups.map { .group($0) }, groups)
         for text in meters {
             let result = try MeterCommand(text).run(target: target)
             guard result.status == 0, let bytes = server.take().last else {
@@ -141,7 +146,7 @@ extension Scenario.Event {
     }
 }
 
-/// Answers hello, features, echo and barrier; keeps flow-mods, meter-mods and packet-outs.
+/// Answers hello, features, echo and barrier; keeps flow-mods, group-mods, meter-mods and packet-outs.
 private final class RecordingServer: Sendable {
     let path: String
     private let listener: CInt
@@ -180,7 +185,7 @@ private final class RecordingServer: Sendable {
         while let (bytes, frame) = connection.receive(milliseconds: 10_000) {
             // By the type in the header: what our codec refuses is recorded, too.
             switch MessageType(rawValue: bytes[1]) {
-            case .flowMod, .packetOut, .meterMod: recorded.withLock { $0.append(bytes) }
+            case .flowMod, .groupMod, .packetOut, .meterMod: recorded.withLock { $0.append(bytes) }
             default: break
             }
             guard case .message(let envelope) = frame else { continue }

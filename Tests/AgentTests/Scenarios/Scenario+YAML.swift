@@ -13,6 +13,7 @@ extension Scenario {
             "live",
             "reason",
             "config",
+            "groups",
             "meters",
             "rules",
             "refused",
@@ -27,6 +28,10 @@ extension Scenario {
             notLive = reason
         }
         if let config = keys["config"] { steps.append(try Step(config: config)) }
+        if let groups = keys["groups"] {
+            let messages = try groups.list().map { Scenario.OpenFlowMessage.group(try $0.text()) }
+            steps.append(Step(line: groups.line, event: .rules(messages)))
+        }
         if let meters = keys["meters"] { steps.append(try Step(meters: meters)) }
         if let rules = keys["rules"] {
             steps.append(Step(line: rules.line, event: .rules(try rules.list().map(Scenario.OpenFlowMessage.init))))
@@ -44,6 +49,7 @@ extension Scenario.Step {
             of: "in",
             "out",
             "packet_out",
+            "groups",
             "rules",
             "meters",
             "wait",
@@ -75,6 +81,9 @@ extension Scenario.Step {
                 event: .rules(try rules.list().map(Scenario.OpenFlowMessage.init)),
                 flowRemoved: removed
             )
+        } else if let groups = keys["groups"] {
+            let messages = try groups.list().map { Scenario.OpenFlowMessage.group(try $0.text()) }
+            self.init(line: value.line, event: .rules(messages), flowRemoved: removed)
         } else if let meters = keys["meters"] {
             try self.init(meters: meters)
             flowRemoved = removed
@@ -90,9 +99,7 @@ extension Scenario.Step {
         } else if let refused = keys["refused"] {
             try self.init(refused: refused)
         } else {
-            throw value.failure(
-                "one of in, packet_out, rules, meters, wait, counters, config, port_config, refused expected"
-            )
+            throw value.failure("an unknown step: Fixtures/scenarios/README.md has all")
         }
     }
 
@@ -133,11 +140,13 @@ extension Scenario.Step {
     }
 
     fileprivate init(refused value: ScenarioValue) throws {
-        let keys = try value.mapping(of: "rule", "meter", "packet_out", "message", "error")
+        let keys = try value.mapping(of: "rule", "group", "meter", "packet_out", "message", "error")
         guard let error = try keys["error"]?.text() else { throw value.failure("error is missing") }
         let message: Scenario.OpenFlowMessage
         if let rule = keys["rule"] {
             message = .rule(try rule.text())
+        } else if let group = keys["group"] {
+            message = .group(try group.text())
         } else if let meter = keys["meter"] {
             message = .meter(try meter.text())
         } else if let packetOut = keys["packet_out"] {
@@ -145,7 +154,7 @@ extension Scenario.Step {
         } else if keys["message"] != nil {
             message = try Scenario.OpenFlowMessage(value)
         } else {
-            throw value.failure("one of rule, meter, packet_out, message expected")
+            throw value.failure("one of rule, group, meter, packet_out, message expected")
         }
         self.init(line: value.line, event: .refused(message, error: error))
     }
@@ -283,10 +292,11 @@ extension Scenario.FlowRemovedExpectation {
             case "idle_timeout": .idleTimeout
             case "hard_timeout": .hardTimeout
             case "delete": .delete
+            case "group_delete": .groupDelete
             default: nil
             }
         guard let rule = try keys["rule"]?.text(), let reason else {
-            throw value.failure("rule and reason (idle_timeout, hard_timeout, delete) expected")
+            throw value.failure("rule and reason (idle_timeout, hard_timeout, delete, group_delete) expected")
         }
         self.init(
             rule: rule,

@@ -31,7 +31,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         case config(FragmentHandling)
         /// Port-mods.
         case portConfig([UInt32: PortConfig])
-        /// Flow-mods and meter-mods that must be accepted.
+        /// Flow-mods, group-mods and meter-mods that must be accepted.
         case rules([OpenFlowMessage])
         case refused(OpenFlowMessage, error: String)
         case packet([UInt8], port: UInt32, out: [Fate])
@@ -45,6 +45,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     enum OpenFlowMessage: Sendable, Hashable {
         /// As ovs-ofctl writes flows, perhaps with a command before.
         case rule(String)
+        /// As ovs-ofctl writes groups, perhaps with a command before.
+        case group(String)
         /// As ovs-ofctl writes meters, perhaps with a command before.
         case meter(String)
         case packetOut(PacketOutText)

@@ -113,6 +113,13 @@ struct ScenarioCoverageTests {
         }
     }
 
+    @Test("every type of group and command of a group-mod")
+    func groups() {
+        let mods = accepted.compactMap { if case .groupMod(let mod) = $0 { mod } else { nil } }
+        for type in GroupType.allCases { #expect(mods.contains { $0.type == type && !$0.buckets.isEmpty }, "\(type)") }
+        for command in GroupModCommand.allCases { #expect(mods.contains { $0.command == command }, "\(command)") }
+    }
+
     @Test("every reason of a drop that a rule can cause")
     func drops() {
         let exceptions: [DropReason: String] = [
@@ -132,8 +139,7 @@ struct ScenarioCoverageTests {
         let packetIns = fates.compactMap { if case .controller(let reason, _, _, _, _, _) = $0 { reason } else { nil } }
         for reason in PacketInReason.allCases { #expect(packetIns.contains(reason)) }
         let removals = Scenario.all.flatMap(\.steps).flatMap(\.flowRemoved).map(\.reason)
-        // There are no groups yet.
-        for reason in FlowRemovedReason.allCases where reason != .groupDelete { #expect(removals.contains(reason)) }
+        for reason in FlowRemovedReason.allCases { #expect(removals.contains(reason)) }
     }
 
     @Test("every error code that a flow-mod, a meter-mod or a packet-out can be refused with")

@@ -76,7 +76,7 @@ protocol ScenarioSwitch: AnyObject {
     func configure(_ handling: FragmentHandling) throws
     /// Sets what controllers set of a port, by a port-mod.
     func configure(_ port: UInt32, _ config: PortConfig) throws
-    /// Carries out flow-mods and meter-mods, which must be accepted.
+    /// Carries out flow-mods, group-mods and meter-mods, which must be accepted.
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws
     /// The error that a message is refused with; nil: it was accepted.
     func refusal(of message: RecordedMessage) throws -> OpenFlowError?

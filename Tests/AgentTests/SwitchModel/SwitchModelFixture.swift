@@ -26,7 +26,9 @@ final class RecordingDatapath: Datapath {
     var holdsBack = false
     private var waiting: [() -> Void] = []
 
-    func apply(_ changes: [FlowChange], atomically: Bool) throws(OpenFlowError) {
+    func counters(ofGroup id: GroupID) -> GroupCounters { GroupCounters() }
+
+    func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError) {
         if let refusal {
             self.refusal = nil
             throw refusal

@@ -47,7 +47,7 @@ struct SwitchModelTests {
                     bufferCount: 0,
                     tableCount: 254,
                     auxiliaryID: 3,
-                    capabilities: [.flowStatistics, .tableStatistics, .portStatistics]
+                    capabilities: [.flowStatistics, .tableStatistics, .portStatistics, .groupStatistics]
                 )
         )
     }
@@ -167,20 +167,6 @@ struct SwitchModelTests {
         #expect(packetOut([.setField(.tcpDst, 5)]) == .badAction(.matchInconsistent), "it is UDP")
         #expect(packetOut([.decNWTTL], Array(Self.udpFrame[..<14])) == nil, "eth_type says that it is IP")
         #expect(fixture.datapath.packetOuts.count == 1)
-    }
-
-    @Test func groupsCannotBeAdded() {
-        func refusal(_ command: GroupModCommand, _ id: GroupID) -> OpenFlowError? {
-            self.refusal { () throws(OpenFlowError) in
-                try fixture.model.execute(GroupMod(command: command, groupID: id))
-            }
-        }
-        #expect(refusal(.add, 1) == .groupModFailed(.outOfGroups))
-        #expect(refusal(.modify, 1) == .groupModFailed(.unknownGroup))
-        #expect(refusal(.delete, 1) == nil)
-        #expect(refusal(.delete, .all) == nil)
-        #expect(refusal(.add, .all) == .groupModFailed(.invalidGroup))
-        #expect(refusal(.delete, .any) == .groupModFailed(.invalidGroup))
     }
 
     @Test func portsHaveNoQueues() throws {

@@ -1,24 +1,8 @@
-// Groups and queues, of which this version has none: their tables have room for nothing. So a controller that
-// starts by deleting all groups goes on, and one that adds one hears that there is no room.
+// Queues, of which this version has none.
 
 import OpenFlow
 
 extension SwitchModel {
-    /// OFPT_GROUP_MOD (OpenFlow 1.3.5 §6.5).
-    ///
-    /// Throws errors of type GROUP_MOD_FAILED: INVALID_GROUP, OUT_OF_GROUPS, UNKNOWN_GROUP. Deleting what is not there
-    /// is no error.
-    package func execute(_ mod: GroupMod) throws(OpenFlowError) {
-        guard mod.groupID <= .max || (mod.command == .delete && mod.groupID == .all) else {
-            throw .groupModFailed(.invalidGroup, "group \(mod.groupID)")
-        }
-        switch mod.command {
-        case .add: throw .groupModFailed(.outOfGroups, "groups are not supported")
-        case .modify: throw .groupModFailed(.unknownGroup, "group \(mod.groupID)")
-        case .delete: break
-        }
-    }
-
     /// OFPT_QUEUE_GET_CONFIG_REQUEST (OpenFlow 1.3.5 §7.3.6).
     ///
     /// Throws `QUEUE_OP_FAILED/BAD_PORT` for a port that is not there.
