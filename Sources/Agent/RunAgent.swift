@@ -1,6 +1,5 @@
 // The life of the agent's process: start, wait for signals, stop.
 
-import CDPDK
 import Dispatch
 import Glibc
 import Logging

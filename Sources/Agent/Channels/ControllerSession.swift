@@ -224,7 +224,8 @@ struct MessageCounts {
 
     /// A number for each type of message.
     struct ByType {
-        private var counts = [UInt64](repeating: 0, count: 1 + Int(MessageType.allCases.map(\.rawValue).max() ?? 0))
+        /// By the type's number: they are numbered from 0 without a gap.
+        private var counts = [UInt64](repeating: 0, count: MessageType.allCases.count)
 
         subscript(type: MessageType) -> UInt64 {
             get { counts[Int(type.rawValue)] }

@@ -168,33 +168,6 @@ extension UnsafeMutablePointer {
     }
 }
 
-extension MeterBand {
-    /// In kbit/s or packets/s.
-    var rate: UInt32 {
-        switch self {
-        case .drop(let rate, _), .dscpRemark(let rate, _, _), .experimenter(let rate, _, _, _): rate
-        }
-    }
-
-    /// In kbit or packets.
-    var burst: UInt32 {
-        switch self {
-        case .drop(_, let burst), .dscpRemark(_, let burst, _), .experimenter(_, let burst, _, _): burst
-        }
-    }
-}
-
-extension Meter {
-    /// How many packets or bits a band lets through at once: what it says, or a tenth of a second's worth. But at least a
-    /// millisecond's worth, because a worker may be as long away from a queue, and two packets, so that one that comes a little
-    /// early is not lost.
-    package func burst(of band: MeterBand) -> Double {
-        let (rate, asked) = (Double(band.rate), flags.contains(.burst) ? Double(band.burst) : 0)
-        let burst = max(asked > 0 ? asked : rate / 10, rate / 1_000)
-        return countsPackets ? max(2, burst) : max(2 * 8 * Double(PacketPool.longestPacket), 1_000 * burst)
-    }
-}
-
 extension RateBand {
     fileprivate init(_ band: MeterBand, of meter: Meter) {
         let verdict: MeterVerdict =

@@ -96,15 +96,3 @@ extension FlowModFlags {
         .sendFlowRemoved, .checkOverlap, .resetCounts, .noPacketCounts, .noByteCounts,
     ]
 }
-
-extension FlowStatistics {
-    /// The largest that an entry's statistics can be with these instructions: a modify gives them to entries whose
-    /// match says more than its own.
-    fileprivate init(largestWith instructions: [Instruction]) {
-        self.init(tableID: 0, priority: 0, match: Self.largestMatch, instructions: instructions)
-    }
-
-    private static let largestMatch = Match(
-        SwitchCapabilities.matchFields.map { MatchField($0, 0, mask: $0.isMaskable ? 1 : nil) }
-    )
-}

@@ -9,41 +9,33 @@ extension SwitchModel {
     /// How many buckets one packet may run through in a group and those that it is chained to.
     package static let groupBucketLimit = 4096
 
-    func validate(_ mod: GroupMod) throws(OpenFlowError) {
-        if mod.type == .indirect && mod.buckets.count != 1 {
-            throw .groupModFailed(.invalidGroup, "\(mod.buckets.count) buckets in an indirect group")
+    /// A group that is to be added, or to take the place of the one with its number.
+    func validate(_ group: Group) throws(OpenFlowError) {
+        if group.type == .indirect && group.buckets.count != 1 {
+            throw .groupModFailed(.invalidGroup, "\(group.buckets.count) buckets in an indirect group")
         }
-        for bucket in mod.buckets { try validate(bucket, of: mod) }
+        for bucket in group.buckets { try validate(bucket, of: group) }
         var new = groups
-        new[mod.groupID] = Group(
-            id: mod.groupID,
-            type: mod.type,
-            buckets: mod.buckets,
-            installed: now(),
-            serial: 0,
-            revision: 0
-        )
-        guard mod.buckets.contains(where: { !$0.references.isEmpty }) else {
-            let isReferred = mod.command == .modify && groups.values.contains { $0.references.contains(mod.groupID) }
-            return isReferred ? try checkChains(new) : ()
-        }
-        try checkChains(new)
+        // Nothing can refer to a group that is not there yet.
+        let old = new.updateValue(group, forKey: group.id)
+        let isReferred = old != nil && groups.values.contains { $0.references.contains(group.id) }
+        if isReferred || !group.references.isEmpty { try checkChains(new) }
     }
 
-    private func validate(_ bucket: Bucket, of mod: GroupMod) throws(OpenFlowError) {
-        guard bucket.weight == 0 || mod.type == .select else {
+    private func validate(_ bucket: Bucket, of group: Group) throws(OpenFlowError) {
+        guard bucket.weight == 0 || group.type == .select else {
             throw .groupModFailed(.invalidGroup, "a weight in a group that does not select")
         }
         guard bucket.watchPort == .any || bucket.watchPort.isStandard else {
             throw .groupModFailed(.badWatch, "watch_port \(bucket.watchPort)")
         }
-        guard !bucket.references.contains(mod.groupID) else {
-            throw .groupModFailed(.loop, "group \(mod.groupID) refers to itself")
+        guard !bucket.references.contains(group.id) else {
+            throw .groupModFailed(.loop, "group \(group.id) refers to itself")
         }
         guard bucket.watchGroup == .any || groups[bucket.watchGroup] != nil else {
             throw .groupModFailed(.badWatch, "watch_group \(bucket.watchGroup)")
         }
-        if mod.type == .fastFailover && bucket.watchPort == .any && bucket.watchGroup == .any {
+        if group.type == .fastFailover && bucket.watchPort == .any && bucket.watchGroup == .any {
             throw .groupModFailed(.badWatch, "a bucket of a fast failover group that watches nothing")
         }
         try ActionValidation(HeaderContext(.any), groups: groups).validateBucket(bucket.actions)

@@ -79,18 +79,19 @@ extension SwitchModel {
         case .modify: guard old != nil else { throw .groupModFailed(.unknownGroup, "group \(mod.groupID)") }
         case .delete: return try delete(mod.groupID, in: &transaction)
         }
-        try validate(mod)
-        transaction.formerGroups = transaction.formerGroups ?? groups
-        transaction.changedGroups.insert(mod.groupID)
-        groupRevision += 1
-        groups[mod.groupID] = Group(
+        let group = Group(
             id: mod.groupID,
             type: mod.type,
             buckets: mod.buckets,
             installed: old?.installed ?? now(),
-            serial: old?.serial ?? groupRevision,
-            revision: groupRevision
+            serial: old?.serial ?? groupRevision + 1,
+            revision: groupRevision + 1
         )
+        try validate(group)
+        transaction.formerGroups = transaction.formerGroups ?? groups
+        transaction.changedGroups.insert(mod.groupID)
+        groupRevision = group.revision
+        groups[mod.groupID] = group
     }
 
     /// The flow entries that name a group go with it (§6.5).

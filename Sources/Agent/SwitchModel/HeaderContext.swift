@@ -13,9 +13,9 @@ struct HeaderContext {
         fields.reserveCapacity(match.fields.count)
         for entry in match.fields {
             if entry.significantMask == entry.field.allOnes {
-                know(entry.field, entry.value)
+                fields.append((entry.field, entry.value))
             } else if entry.field == .vlanVID, entry.significantMask & MatchField.vlanPresent != 0 {
-                know(.vlanVID, entry.value & MatchField.vlanPresent)
+                fields.append((.vlanVID, entry.value & MatchField.vlanPresent))
             }
         }
     }

@@ -1,6 +1,7 @@
 // The meter table (OpenFlow 1.3.5 §5.7, §6.6): METER_MOD, and what the flow tables have to do with it. What controllers may ask
 // of meters is in MeterStatistics.
 
+import DataPlane
 import NIOCore
 import OpenFlow
 
@@ -130,6 +131,33 @@ extension SwitchModel {
         guard let id = instructions.meter else { return }
         let users = meterUsers[id, default: 0] + change
         meterUsers[id] = users == 0 ? nil : users
+    }
+}
+
+extension MeterBand {
+    /// In kbit/s or packets/s.
+    var rate: UInt32 {
+        switch self {
+        case .drop(let rate, _), .dscpRemark(let rate, _, _), .experimenter(let rate, _, _, _): rate
+        }
+    }
+
+    /// In kbit or packets.
+    var burst: UInt32 {
+        switch self {
+        case .drop(_, let burst), .dscpRemark(_, let burst, _), .experimenter(_, let burst, _, _): burst
+        }
+    }
+}
+
+extension Meter {
+    /// How many packets or bits a band lets through at once: what it says, or a tenth of a second's worth. But at least a
+    /// millisecond's worth, because a worker may be as long away from a queue, and two packets, so that one that comes a little
+    /// early is not lost.
+    package func burst(of band: MeterBand) -> Double {
+        let (rate, asked) = (Double(band.rate), flags.contains(.burst) ? Double(band.burst) : 0)
+        let burst = max(asked > 0 ? asked : rate / 10, rate / 1_000)
+        return countsPackets ? max(2, burst) : max(2 * 8 * Double(PacketPool.longestPacket), 1_000 * burst)
     }
 }
 

@@ -26,8 +26,7 @@ extension SwitchModel {
         guard ids.count == requested.count else { throw .tableFeaturesFailed(.badTable, "a table that comes twice") }
         guard ids.contains(0) else { throw .tableFeaturesFailed(.badTable, "no table 0, which all packets begin with") }
         for table in requested { try validate(table, among: ids) }
-        let possible = Self.possibleFeatures(maxEntries: maxTableEntries)
-        let before = tableConfigurations ?? Self.configurations(possible)
+        let before = tableConfigurations ?? Self.configurations(tableFeatures)
         let after = Self.configurations(requested)
         tableConfigurations = after
         var doomed: [FlowEntry] = []

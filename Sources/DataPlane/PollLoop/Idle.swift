@@ -27,16 +27,14 @@ extension Worker {
                 state.pointee.notify = false
                 cdpdk_notify(controlWaits, controlPipe)
             }
+        } else if state.pointee.stepsToSleep > 0 {
+            state.pointee.stepsToSleep &-= 1
+            cdpdk_pause()
+        } else if idle == .adaptive {
+            sleep()
+            now = Clock.cycles
         } else {
-            if state.pointee.stepsToSleep > 0 {
-                state.pointee.stepsToSleep &-= 1
-                cdpdk_pause()
-            } else if idle == .adaptive {
-                sleep()
-                now = Clock.cycles
-            } else {
-                cdpdk_pause()
-            }
+            cdpdk_pause()
         }
         state.pointee.stepStart = now
     }
