@@ -98,14 +98,32 @@ struct MessageFramerTests {
         #expect(refused.xid == 7)
     }
 
+    /// What the answer quotes has to be there, and no more.
     @Test func aLengthAboveTheLimitBreaksTheStreamBeforeItsBytesAreThere() throws {
-        let frames = try frames(of: [[4, 2, 1, 0, 0, 0, 0, 7]], maxLength: 255)
+        let bytes: [UInt8] = [4, 2, 1, 0, 0, 0, 0, 7] + [UInt8](repeating: 3, count: 56)
+        #expect(try frames(of: [bytes.dropLast()], maxLength: 255).isEmpty)
+        let frames = try frames(of: bytes.indices.map { bytes[$0...$0] } + [[1, 2, 3]], maxLength: 255)
         try #require(frames.count == 1)
         guard case .broken(let refused) = frames[0] else {
             Issue.record("\(frames[0])")
             return
         }
         #expect(refused.error == .badRequest(.badLength))
+        #expect(refused.xid == 7)
+        #expect(Array(refused.offender.readableBytesView) == bytes)
+    }
+
+    /// The bytes of a message decide what is answered, not how they have come.
+    @Test func theAnswerToABrokenStreamQuotesTheHeader() throws {
+        let bytes: [UInt8] = [4, 2, 0, 3, 0, 0, 0, 7, 9, 9]
+        for count in 1...bytes.count {
+            let chunks = [bytes[..<count]] + bytes[count...].indices.map { bytes[$0...$0] }
+            guard case .broken(let refused)? = try frames(of: chunks).first else {
+                Issue.record("first \(count) bytes together")
+                continue
+            }
+            #expect(refused.xid == 7 && Array(refused.offender.readableBytesView) == Array(bytes.prefix(8)))
+        }
     }
 
     /// A peer that is killed in the middle of a message is no error.

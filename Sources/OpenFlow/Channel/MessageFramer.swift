@@ -4,8 +4,8 @@ import NIOCore
 
 /// A decoder for `ByteToMessageHandler`. One message that is refused does not disturb those after it.
 ///
-/// A length below that of a header, or above `maxLength`, breaks the stream: one `.broken` comes out, and all further
-/// bytes are dropped.
+/// A length below that of a header, or above `maxLength`, breaks the stream: one `.broken` comes out, as soon as the bytes
+/// are there that the answer quotes, and all further bytes are dropped.
 package struct MessageFramer: ByteToMessageDecoder {
     package typealias InboundOut = InboundFrame
 
@@ -27,8 +27,11 @@ package struct MessageFramer: ByteToMessageDecoder {
             buffer.readableBytes >= 4
         else { return nil }
         guard length >= MessageHeader.byteCount, length <= maxLength else {
+            // As many as the answer quotes, so that it does not depend on how the bytes have come.
+            let quoted = min(max(length, MessageHeader.byteCount), ErrorMessage.offenderLength)
+            guard let bytes = buffer.readSlice(length: quoted) else { return nil }
             isBroken = true
-            return .broken(Self.refusal(of: buffer, .badRequest(.badLength, "message length \(length)")))
+            return .broken(Self.refusal(of: bytes, .badRequest(.badLength, "message length \(length)")))
         }
         guard let bytes = buffer.readSlice(length: length) else { return nil }
         do throws(OpenFlowError) {
