@@ -1,6 +1,6 @@
 # What there is to do with this repository. Each target is a script that can also be run by hand.
 
-.PHONY: help setup build run test lint bench conformance format clean
+.PHONY: help setup build run test fuzz lint bench conformance format clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
@@ -18,6 +18,10 @@ run: build ## Show a switch between two network namespaces, until Ctrl-C; as roo
 
 test: setup ## Build and run all tests; as root, for those with real ports.
 	@Scripts/test
+
+fuzz: ## Look for inputs that something is wrong with, FUZZ_SECONDS (60) for each kind.
+	@Scripts/setup --build
+	@Scripts/fuzz
 
 lint: ## Check the format of sources and scripts.
 	@Scripts/lint

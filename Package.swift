@@ -27,9 +27,68 @@ let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 let dpdk: [SwiftSetting] = swift6 + [.unsafeFlags(dpdkFlags.flatMap { ["-Xcc", $0] })]
 let nio: (String) -> Target.Dependency = { .product(name: $0, package: "swift-nio") }
 
+// `make fuzz` builds a program of its own, with the functions that the tests have for it. Agent is a library then: an
+// executable cannot be a part of another one.
+let isFuzzing = Context.environment["RINGWAY_FUZZ"] != nil
+let agentDependencies: [Target.Dependency] = [
+    "CDPDK", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+    nio("NIOFoundationCompat"),
+    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "Logging", package: "swift-log"), "Yams",
+]
+let fuzzSources =
+    ["FuzzDriver", "AgentTests/Fuzzing", "AgentTests/SwitchModel/SwitchModel+Nameless.swift"]
+    + ["InProcessSwitch", "RandomGroups", "RandomInstructions", "RandomPacket", "RandomRules", "SeededGenerator"]
+    .map { "AgentTests/Compiler/\($0).swift" }
+/// What lies in Tests but is no part of that program.
+func otherTests() -> [String] {
+    let paths = try? FileManager.default.subpathsOfDirectory(atPath: "\(Context.packageDirectory)/Tests")
+    return (paths ?? []).filter { path in !fuzzSources.contains { path.hasPrefix($0) || $0.hasPrefix(path) } }
+}
+let programs: [Target] =
+    if isFuzzing {
+        [
+            .target(name: "Agent", dependencies: agentDependencies, exclude: ["Main.swift"], swiftSettings: dpdk),
+            .executableTarget(
+                name: "Fuzz",
+                dependencies: ["Agent", "CDPDK", "OpenFlow", "DataPlane", nio("NIOCore")],
+                path: "Tests",
+                exclude: otherTests(),
+                sources: fuzzSources,
+                swiftSettings: dpdk
+            ),
+        ]
+    } else {
+        [
+            .executableTarget(name: "Agent", dependencies: agentDependencies, swiftSettings: dpdk),
+            .testTarget(
+                name: "OpenFlowTests",
+                dependencies: ["OpenFlow", nio("NIOCore"), nio("NIOEmbedded")],
+                swiftSettings: swift6
+            ),
+            .testTarget(
+                name: "TLSTests",
+                dependencies: ["TLS", nio("NIOCore"), nio("NIOEmbedded")],
+                swiftSettings: swift6
+            ),
+            .testTarget(name: "DataPlaneTests", dependencies: ["DataPlane"], swiftSettings: dpdk),
+            .testTarget(
+                name: "AgentTests",
+                dependencies: [
+                    "Agent", "CDPDK", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"), "Yams",
+                ],
+                swiftSettings: dpdk
+            ),
+            .testTarget(name: "LiveTests", dependencies: ["OpenFlow", nio("NIOCore")], swiftSettings: swift6),
+        ]
+    }
+
 let package = Package(
     name: "ringway",
-    products: [.executable(name: "ringway", targets: ["Agent"])],
+    products: [
+        isFuzzing
+            ? .executable(name: "ringway-fuzz", targets: ["Fuzz"]) : .executable(name: "ringway", targets: ["Agent"])
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -54,32 +113,5 @@ let package = Package(
         ),
         .target(name: "OpenFlow", dependencies: [nio("NIOCore")], swiftSettings: swift6 + [.strictMemorySafety()]),
         .target(name: "DataPlane", dependencies: ["CDPDK"], swiftSettings: dpdk),
-        .executableTarget(
-            name: "Agent",
-            dependencies: [
-                "CDPDK", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
-                nio("NIOFoundationCompat"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"), "Yams",
-            ],
-            swiftSettings: dpdk
-        ),
-        .testTarget(
-            name: "OpenFlowTests",
-            dependencies: ["OpenFlow", nio("NIOCore"), nio("NIOEmbedded")],
-            swiftSettings: swift6
-        ),
-        .testTarget(
-            name: "TLSTests",
-            dependencies: ["TLS", nio("NIOCore"), nio("NIOEmbedded")],
-            swiftSettings: swift6
-        ),
-        .testTarget(name: "DataPlaneTests", dependencies: ["DataPlane"], swiftSettings: dpdk),
-        .testTarget(
-            name: "AgentTests",
-            dependencies: ["Agent", "CDPDK", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"), "Yams"],
-            swiftSettings: dpdk
-        ),
-        .testTarget(name: "LiveTests", dependencies: ["OpenFlow", nio("NIOCore")], swiftSettings: swift6),
-    ]
+    ] + programs
 )

@@ -6,7 +6,7 @@ import OpenFlow
 
 extension OXMField {
     /// Where the field lies in a flow key, its most significant part first; empty if another one stands for it.
-    var keyFields: [KeyField] {
+    package var keyFields: [KeyField] {
         switch self {
         case .inPort: [.inPort]
         case .metadata: [.metadata]
@@ -64,7 +64,7 @@ extension FlowKey {
     }
 
     /// How deep a packet must be parsed to be compared under this mask.
-    var depth: ParseDepth {
+    package var depth: ParseDepth {
         var depth = ParseDepth.port
         for word in 0..<FlowKey.wordCount where words[word] != 0 {
             switch word {

@@ -1,7 +1,7 @@
 // Where a packet's headers begin, found once by the parser and used by the actions that change them.
 
 /// Byte offsets into the first segment of a packet, and which headers are wholly there. Plain value.
-struct PacketLayout {
+struct PacketLayout: Equatable {
     /// Where the network header, MPLS shim or PBB tag begins: behind Ethernet and all VLAN tags.
     var l3: UInt16 = 0
     /// Where the transport header begins; 0 if there is none to be changed (a later fragment, a truncated header).

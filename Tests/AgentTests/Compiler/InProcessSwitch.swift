@@ -6,6 +6,7 @@ import DataPlane
 import Glibc
 import NIOCore
 import OpenFlow
+import Synchronization
 
 final class InProcessSwitch {
     /// DPDK cannot be started twice in a process.
@@ -61,6 +62,43 @@ final class InProcessSwitch {
         worker.pointee.settings.pointee.floodPorts = UnsafeRawPointer(list)
         try datapath.compiler.setSlots(slots, entries: [FlowEntry]())
         settle()
+    }
+
+    private static let deviceCount = Mutex(100)
+
+    /// Gives each port a device, which packet-outs and port-mods find ports by. It is never polled, and what is output to the
+    /// port stays with the worker all the same.
+    func openDevices() throws {
+        for number in model.ports.keys.sorted() {
+            let device = Self.deviceCount.withLock { count in
+                count += 1
+                return "net_null\(count)"
+            }
+            let entry = try datapath.ports.add(
+                number: number,
+                name: "p\(number)",
+                devargs: "\(device),no-rx=1",
+                receiveQueues: 1,
+                byHand: [:]
+            )
+            guard UInt32(entry.slot) == number.rawValue - 1 else { throw NoMemory() }
+        }
+        settle()
+        captureOutputs()
+    }
+
+    func closeDevices() {
+        for number in model.ports.keys { datapath.ports.remove(number) {} }
+        settle()
+    }
+
+    /// After a port-mod: what an open port is sent stays with the worker, as it did before.
+    func captureOutputs() {
+        let closed = [Destination.portDown, .noForward].map(\.rawValue)
+        for number in model.ports.keys {
+            let slot = worker.pointee.ports + (Int(number.rawValue) - 1)
+            if !closed.contains(slot.pointee.destination) { slot.pointee.destination = Destination.capture.rawValue }
+        }
     }
 
     /// The worker takes what was sent to it, the control side what the worker has made possible.

@@ -14,42 +14,14 @@ final class CompiledSwitch: ScenarioSwitch {
     private var runts: UInt64 = 0
     private var receivedByPort: [UInt32: (packets: UInt64, bytes: UInt64)] = [:]
 
-    private let ports: [UInt32]
-
     init(ports: [UInt32]) throws {
         guard ports == Array(1...UInt32(ports.count)) else { throw ScenarioError("ports: 1, 2, 3, … expected") }
-        self.ports = ports
         system = try InProcessSwitch(portCount: ports.count)
         system.model.onFlowRemoved = { [unowned self] in flowRemoved.append($0) }
-        try addDevices()
+        try system.openDevices()
     }
 
-    /// Packet-outs find ports by their devices. These have a device each that is never polled, and what is output to them stays
-    /// with the worker all the same.
-    private func addDevices() throws {
-        for number in ports {
-            let device = "net_null\(Self.deviceCount.withLock { count in count += 1; return count })"
-            let entry = try system.datapath.ports.add(
-                number: PortNumber(rawValue: number),
-                name: "p\(number)",
-                devargs: "\(device),no-rx=1",
-                receiveQueues: 1,
-                byHand: [:]
-            )
-            guard Int(entry.slot) == Int(number) - 1 else {
-                throw ScenarioError("port \(number) has slot \(entry.slot)")
-            }
-            system.settle()
-            system.worker.pointee.ports[Int(entry.slot)].destination = Destination.capture.rawValue
-        }
-    }
-
-    private static let deviceCount = Locked(100)
-
-    deinit {
-        for number in ports { system.datapath.ports.remove(PortNumber(rawValue: number)) {} }
-        system.settle()
-    }
+    deinit { system.closeDevices() }
 
     func configure(_ handling: FragmentHandling) throws {
         try system.model.setConfig(SwitchConfig(fragmentHandling: handling))
@@ -60,10 +32,7 @@ final class CompiledSwitch: ScenarioSwitch {
     func configure(_ port: UInt32, _ config: PortConfig) throws {
         try system.model.configure(port, config)
         system.settle()
-        // What an open port is sent stays with the worker, as it did before.
-        let slot = system.worker.pointee.ports + (Int(port) - 1)
-        let closed = [Destination.portDown, .noForward].map(\.rawValue)
-        if !closed.contains(slot.pointee.destination) { slot.pointee.destination = Destination.capture.rawValue }
+        system.captureOutputs()
     }
 
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
