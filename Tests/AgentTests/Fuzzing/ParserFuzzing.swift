@@ -15,8 +15,17 @@ enum ParserFuzzing {
 
     static func run(_ input: UnsafeBufferPointer<UInt8>) throws {
         guard input.count <= GuardedBytes.longest else { return }
-        let guarded = try GuardedBytes(input)
-        let packet = guarded.bytes
+        let guarded = try GuardedBytes()
+        try compare(guarded.place(input))
+        // Cut off as well: somewhere, by both parsers, and everywhere, so that one that reads on crashes.
+        let sum = input.reduce(0) { $0 &* 31 &+ Int($1) }
+        try compare(guarded.place(UnsafeBufferPointer(rebasing: input.prefix(Int(UInt(bitPattern: sum) % 256)))))
+        for length in stride(from: 14, to: min(input.count, 128), by: 1) {
+            _ = ParsedPacket(guarded.place(UnsafeBufferPointer(rebasing: input.prefix(length))), depth: .full)
+        }
+    }
+
+    private static func compare(_ packet: UnsafeBufferPointer<UInt8>) throws {
         guard let fields = PacketFields(Array(packet)) else {
             if packet.count >= 14 { throw FuzzFailure("the reference finds no Ethernet header") }
             return
@@ -28,16 +37,16 @@ enum ParserFuzzing {
                 let found = parsed.key[expected.place]
                 guard found == expected.value else {
                     throw FuzzFailure(
-                        "\(expected.field.name) at depth \(depth): \(found) instead of \(expected.value)"
+                        "\(expected.field.name) of \(Array(packet)) at depth \(depth): \(found) instead of \(expected.value)"
                     )
                 }
             }
             if depth >= .transport && parsed.isFragment != fields.isFragment {
-                throw FuzzFailure("a fragment for one parser only, at depth \(depth)")
+                throw FuzzFailure("\(Array(packet)) is a fragment for one parser only, at depth \(depth)")
             }
         }
         if let plain = ParsedPacket(plain: packet), !ParsedPacket(packet, depth: .transport).agrees(withPlain: plain) {
-            throw FuzzFailure("the short way differs from the long one")
+            throw FuzzFailure("the short way differs from the long one in \(Array(packet))")
         }
     }
 
@@ -74,27 +83,30 @@ enum ParserFuzzing {
     }
 }
 
-/// Bytes behind which there is no memory: who reads on there crashes.
-final class GuardedBytes {
+/// A place for bytes behind which there is no memory: who reads on there crashes.
+private final class GuardedBytes {
     static let longest = 0xffff
     private static let pageSize = 4096
     private static let size = 17 * pageSize
 
     private let memory: UnsafeMutableRawPointer
-    let bytes: UnsafeBufferPointer<UInt8>
+    private var end: UnsafeMutableRawPointer { memory + (Self.size - Self.pageSize) }
 
-    init(_ input: UnsafeBufferPointer<UInt8>) throws {
+    init() throws {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS
         guard let memory = mmap(nil, Self.size, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
             throw FuzzFailure("no memory")
         }
         self.memory = memory
-        let end = memory + (Self.size - Self.pageSize)
         mprotect(end, Self.pageSize, PROT_NONE)
-        let start = end - input.count
-        if let source = input.baseAddress { start.copyMemory(from: source, byteCount: input.count) }
-        bytes = UnsafeBufferPointer(start: start.assumingMemoryBound(to: UInt8.self), count: input.count)
     }
 
     deinit { munmap(memory, Self.size) }
+
+    /// The bytes, up to the end. What was there before is overwritten.
+    func place(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        let start = end - bytes.count
+        if let source = bytes.baseAddress { start.copyMemory(from: source, byteCount: bytes.count) }
+        return UnsafeBufferPointer(start: start.assumingMemoryBound(to: UInt8.self), count: bytes.count)
+    }
 }
