@@ -34,6 +34,12 @@ enum Requirements {
         ProcessInfo.processInfo.environment["RINGWAY_FAUCET"]
         ?? root.appendingPathComponent(".build/venv/bin/faucet").path
 
+    /// Where Faucet's environment has its programs.
+    static let osKenFolder = URL(fileURLWithPath: faucet).deletingLastPathComponent().path
+
+    /// An application for `osken-manager`.
+    static let obedientController = root.appendingPathComponent("Fixtures/controllers/obedient.py").path
+
     /// Makes certificates.
     static let makePKI = root.appendingPathComponent("Fixtures/pki/make-pki").path
 

@@ -368,10 +368,10 @@ extension LiveTests {
 
 extension LiveSwitch {
     /// A file of the directory `pki`.
-    fileprivate func pki(_ name: String) -> String { directory.appendingPathComponent("pki/\(name)").path }
+    func pki(_ name: String) -> String { directory.appendingPathComponent("pki/\(name)").path }
 
     /// Makes all keys and certificates, anew if they are there.
-    fileprivate func makePKI() async throws {
+    func makePKI() async throws {
         try FileManager.default.createDirectory(atPath: pki(""), withIntermediateDirectories: true)
         let outcome = try await Command.run([Requirements.makePKI, pki("")])
         guard outcome.status == 0 else { throw Command.Failure(description: "make-pki: \(outcome)") }
