@@ -26,6 +26,8 @@ final class Agent {
     /// The workers write to it when they have something for the control side that waits.
     private let controlPipe: (read: CInt, write: CInt)
     private var watch: RepeatedTask?
+    /// When addresses are looked through that have not been seen for long.
+    private var nextAgeing = NIODeadline.now()
     private var metricsServer: MetricsServer?
     private var controlServer: ControlServer?
     /// The configuration's file, which a reload reads again.
@@ -102,9 +104,12 @@ final class Agent {
             settings: configuration.openflow,
             log: log
         )
+        useSwitching(configuration.datapath)
         model.onFlowRemoved = { [sessions] in sessions.flowRemoved($0) }
         model.onPortStatus = { [sessions] in sessions.portStatus($0) }
         datapath.onPacketIn = { [sessions] in sessions.packetIn($0) }
+        datapath.onSighting = { [model] in model.learn($0, at: $1) }
+        sessions.onChange = { [unowned self] in chooseFailMode() }
         for worker in workers where !Worker.start(worker) {
             throw StartError(
                 description:
@@ -131,6 +136,7 @@ final class Agent {
             )
             _ = try endpoints.use(configuration.openflow)
             for port in configuration.ports { try addPort(port) }
+            chooseFailMode()
             try datapath.portsChanged(entries: model.entries)
         } catch {
             return loop.makeFailedFuture(error)
@@ -174,7 +180,29 @@ final class Agent {
             agent.model.expireFlows()
             agent.sessions.expireBundles(timeout: agent.configuration.openflow.bundleTimeout)
             agent.updateLinks()
+            agent.expireAddresses()
         }
+    }
+
+    private func expireAddresses() {
+        guard NIODeadline.now() >= nextAgeing else { return }
+        nextAgeing = .now() + .seconds(1)
+        model.expireAddresses()
+    }
+
+    private func useSwitching(_ settings: Configuration.Datapath) {
+        (model.addressLimit, model.addressAgeing) = (settings.macTableSize, settings.macAgingTime)
+    }
+
+    /// Fail standalone mode begins when the last of the controllers that the agent connects to is lost, and before the first is
+    /// reached (OpenFlow 1.3.5 §6.3.2).
+    private func chooseFailMode() {
+        let addresses = Set(configuration.openflow.controllers.map { "\($0)" })
+        let isConnected = sessions.all.contains { addresses.contains($0.endpoint) }
+        let isStandalone = configuration.openflow.failMode == .standalone && !isConnected
+        guard isStandalone != model.isStandalone else { return }
+        model.isStandalone = isStandalone
+        log.info(isStandalone ? "no controller: a learning switch, whatever the rules say" : "forwarding by the rules")
     }
 
     /// Ends connections, workers and devices, in this order.
@@ -200,9 +228,11 @@ final class Agent {
             devargs: port.device,
             receiveQueues: port.queues ?? workers.count,
             byHand: byHand,
-            mtu: port.mtu
+            mtu: port.mtu,
+            vlans: port.vlans
         )
         model.setPort(entry.described)
+        model.portVLANs[entry.number] = port.vlans
     }
 
     private func removePort(_ number: PortNumber, done: @escaping () -> Void) {
@@ -227,6 +257,7 @@ final class Agent {
         let old = configuration
         configuration = new
         requests.settings = new.openflow
+        useSwitching(new.datapath)
         model.flowLimit = new.openflow.flowLimit
         model.tableFlowLimit = new.openflow.tableFlowLimit ?? .max
         (model.meterLimit, model.meterBandLimit) = (new.openflow.meterLimit, new.openflow.meterBandLimit)
@@ -252,6 +283,7 @@ final class Agent {
             for address in change.removedListeners { agent.endpoints.stopListening(at: address) }
             for address in change.removedControllers { agent.endpoints.disconnect(from: address) }
             for address in change.addedControllers { agent.endpoints.connect(to: address) }
+            agent.chooseFailMode()
             agent.log.info("reloaded", metadata: ["ports": "+\(added.count) -\(removed.count)"])
             if !failures.isEmpty { throw StartError(description: failures.joined(separator: "\n")) }
         }.flatMap {

@@ -13,6 +13,12 @@ enum Limits {
     /// The data plane's port slots; the last one stands for packets of no port.
     static let ports = 511
     static let receiveQueues = 64
+    /// 4095 is reserved (IEEE 802.1Q §9.6); 0 is no VLAN, but a priority alone, or no tag.
+    static let vlan: ClosedRange<UInt16> = 1...4094
+    static let trunk: ClosedRange<UInt16> = 0...4094
+    static let macTable = 1...1_048_576
+    /// As IEEE 802.1Q §8.8.3 has it.
+    static let macAging = TimeAmount.seconds(10)...TimeAmount.seconds(1_000_000)
     /// From what IPv4 demands of a link to what fits into one packet buffer of 2,048 bytes with an Ethernet header (14), two
     /// VLAN tags (8) and a checksum (4).
     static let mtu = 68...2022

@@ -41,6 +41,18 @@ package final class SwitchModel {
     /// Of the last meter-mod.
     var meterRevision: UInt64 = 0
     package internal(set) var config = SwitchConfig()
+    /// Where output to NORMAL has seen addresses.
+    package internal(set) var addresses: [LearnedAddress: PortNumber] = [:]
+    /// How many addresses may be known at once.
+    package var addressLimit = 8192
+    /// How long an address is known that is not seen any more.
+    package var addressAgeing = TimeAmount.seconds(300)
+    /// Of ports that do not belong to all.
+    package var portVLANs: [PortNumber: PortVLANs] = [:]
+    /// Whether all packets are output to NORMAL, whatever the tables say: there is no controller (§6.3.2, fail standalone mode).
+    package var isStandalone = false {
+        didSet { if isStandalone != oldValue { datapath.setStandalone(isStandalone) } }
+    }
     package internal(set) var groups: [GroupID: Group] = [:]
     /// Numbers groups and their revisions.
     var groupRevision: UInt64 = 0
