@@ -84,10 +84,6 @@ final class Agent {
         model = SwitchModel(
             datapathID: configuration.datapath.id,
             description: configuration.switchDescription,
-            flowLimit: configuration.openflow.flowLimit,
-            tableFlowLimit: configuration.openflow.tableFlowLimit ?? .max,
-            meterLimit: configuration.openflow.meterLimit,
-            meterBandLimit: configuration.openflow.meterBandLimit,
             datapath: datapath
         )
         requests = SwitchRequests(
@@ -104,6 +100,7 @@ final class Agent {
             settings: configuration.openflow,
             log: log
         )
+        useLimits(configuration.openflow)
         useSwitching(configuration.datapath)
         model.onFlowRemoved = { [sessions] in sessions.flowRemoved($0) }
         model.onPortStatus = { [sessions] in sessions.portStatus($0) }
@@ -190,6 +187,12 @@ final class Agent {
         model.expireAddresses()
     }
 
+    private func useLimits(_ settings: Configuration.OpenFlow) {
+        (model.flowLimit, model.tableFlowLimit) = (settings.flowLimit, settings.tableFlowLimit ?? .max)
+        (model.groupLimit, model.bucketLimit) = (settings.groupLimit, settings.bucketLimit)
+        (model.meterLimit, model.meterBandLimit) = (settings.meterLimit, settings.meterBandLimit)
+    }
+
     private func useSwitching(_ settings: Configuration.Datapath) {
         (model.addressLimit, model.addressAgeing) = (settings.macTableSize, settings.macAgingTime)
     }
@@ -258,9 +261,7 @@ final class Agent {
         configuration = new
         requests.settings = new.openflow
         useSwitching(new.datapath)
-        model.flowLimit = new.openflow.flowLimit
-        model.tableFlowLimit = new.openflow.tableFlowLimit ?? .max
-        (model.meterLimit, model.meterBandLimit) = (new.openflow.meterLimit, new.openflow.meterBandLimit)
+        useLimits(new.openflow)
         let removed = change.removedPorts + change.changedPorts.map(\.old)
         let added = change.addedPorts + change.changedPorts.map(\.new)
         let bound = NIOLoopBound(self, eventLoop: loop)

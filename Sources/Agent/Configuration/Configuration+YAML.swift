@@ -196,6 +196,8 @@ extension Configuration.OpenFlow {
         set(&packetInBurst, mapping["packet_in_burst"]?.number(1...Limits.packetInRate))
         set(&flowLimit, mapping["flow_limit"]?.number(1...Limits.flows))
         set(&tableFlowLimit, mapping["table_flow_limit"]?.number(1...Limits.flows))
+        set(&groupLimit, mapping["group_limit"]?.number(1...Limits.groups))
+        set(&bucketLimit, mapping["bucket_limit"]?.number(1...Limits.buckets))
         set(&meterLimit, mapping["meter_limit"]?.number(1...Limits.meters))
         set(&meterBandLimit, mapping["meter_band_limit"]?.number(1...Limits.meterBands))
         set(&auxiliaryConnections, mapping["auxiliary_connections"]?.number(0...Limits.auxiliaryConnections))

@@ -61,6 +61,10 @@ package struct Configuration: Equatable, Sendable {
         package var flowLimit = 1_000_000
         /// Flow entries of one table; nil: as many as of all.
         package var tableFlowLimit: Int?
+        /// Groups.
+        package var groupLimit = 4096
+        /// Buckets of a group, with those of the groups that it is chained to.
+        package var bucketLimit = 4096
         /// Meters, the virtual ones among them.
         package var meterLimit = 65_536
         /// Bands of one meter.

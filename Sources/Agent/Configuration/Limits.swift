@@ -30,6 +30,9 @@ enum Limits {
     static let backoff = TimeAmount.seconds(1)...TimeAmount.hours(1)
     static let packetInRate = 100_000_000
     static let flows = 16_777_216
+    /// Half of the data plane's group slots.
+    static let groups = 4096
+    static let buckets = 65_536
     static let meters = 1_048_576
     /// `ofp_meter_features` tells of them in a byte.
     static let meterBands = 255

@@ -23,6 +23,10 @@ package final class SwitchModel {
     package var meterLimit: Int
     /// How many bands a meter may have.
     package var meterBandLimit: Int
+    /// How many groups there may be; at most half as many as the data path has slots: those that go keep theirs for a while.
+    package var groupLimit = 4096
+    /// How many buckets a group may have, with those of the groups that it is chained to.
+    package var bucketLimit = 4096
     let datapath: any Datapath
     /// The clock. Injected in tests.
     let now: () -> NIODeadline
