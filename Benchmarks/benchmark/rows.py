@@ -128,9 +128,16 @@ class AddFlows:
     """How long `ovs-ofctl add-flows` takes, which waits for a barrier after each rule; no traffic."""
 
     name = "add-flows"
+    title = f"{RULES:,} rules, a barrier after each"
+    explanation = "`ovs-ofctl add-flows` over the management socket, into an empty table"
+
+    @staticmethod
+    def take(switch, rules):
+        """Does what is timed; returns the seconds that it took."""
+        return switch.push(rules)
 
     def measure(self, run):
-        rules = run.directory / "add-flows.rules"
+        rules = run.directory / f"{self.name}.rules"
         traffic.write_rules(rules, RULES)
         makers = [
             lambda: Ringway(run.place("ringway"), None, None),
@@ -147,7 +154,7 @@ class AddFlows:
                         with switch:
                             time.sleep(1)
                             threads = Threads(switch.pid)
-                            elapsed = switch.push(rules)
+                            elapsed = self.take(switch, rules)
                             share = max(threads.shares()[thread] for thread in threads.pinned_to(WORKER_CORE))
                             if (held := switch.aggregate()[1]) != RULES:
                                 raise Invalid(f"{held} rules are there, {RULES} were added")
@@ -160,9 +167,8 @@ class AddFlows:
                         run.say(f"{self.name}, round {number}: {switch.name}: {figure}")
                     shutil.rmtree(switch.directory, ignore_errors=True)
         return report.section(
-            f"{self.name}: {RULES:,} rules, a barrier after each",
-            f"`ovs-ofctl add-flows` over the management socket, on core {CONTROL_CORE}, into an empty table; "
-            f"rounds: {run.rounds}.",
+            f"{self.name}: {self.title}",
+            f"{self.explanation}, on core {CONTROL_CORE}; rounds: {run.rounds}.",
             self.body(seconds),
         )
 
@@ -185,6 +191,19 @@ class AddFlows:
         ]
         header = ("switch", "seconds", "rules/s", "time, to Open vSwitch", "least core share of the polling thread")
         return report.table(header, lines)
+
+
+class DumpFlows(AddFlows):
+    """How long `ovs-ofctl dump-flows` takes, with what it prints itself; no traffic."""
+
+    name = "dump-flows"
+    title = f"{RULES:,} rules"
+    explanation = "`ovs-ofctl dump-flows` over the management socket, its output included"
+
+    @staticmethod
+    def take(switch, rules):
+        switch.push(rules)
+        return switch.dump()
 
 
 class Idle:
@@ -272,9 +291,10 @@ ROWS = {
         # Open vSwitch fills its cache of flows slowly.
         Rate("B3", "100,000 exact 5-tuple rules and flows", 100_000, traffic.write_rules, settle=5, ovs_settle=45),
         AddFlows(),
+        DumpFlows(),
         Idle(),
         Build(),
     )
 }
 # B3 takes minutes a round: by name only.
-USUAL_ROWS = ["B1", "B2", "add-flows", "idle", "build"]
+USUAL_ROWS = ["B1", "B2", "add-flows", "dump-flows", "idle", "build"]

@@ -138,6 +138,12 @@ class OpenFlowSwitch(Switch):
         self.ofctl("add-flows", rules, timeout=300)
         return time.monotonic() - before
 
+    def dump(self):
+        """Dumps all rules; returns the seconds that it took."""
+        before = time.monotonic()
+        self.ofctl("dump-flows", timeout=300)
+        return time.monotonic() - before
+
     def counts(self):
         before = time.monotonic()
         text = self.ofctl("dump-ports")

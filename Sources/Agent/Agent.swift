@@ -26,6 +26,8 @@ final class Agent {
     /// The workers write to it when they have something for the control side that waits.
     private let controlPipe: (read: CInt, write: CInt)
     private var watch: RepeatedTask?
+    /// When addresses are looked through that have not been seen for long.
+    private var nextAgeing = NIODeadline.now()
     private var metricsServer: MetricsServer?
     private var controlServer: ControlServer?
     /// The configuration's file, which a reload reads again.
@@ -82,10 +84,6 @@ final class Agent {
         model = SwitchModel(
             datapathID: configuration.datapath.id,
             description: configuration.switchDescription,
-            flowLimit: configuration.openflow.flowLimit,
-            tableFlowLimit: configuration.openflow.tableFlowLimit ?? .max,
-            meterLimit: configuration.openflow.meterLimit,
-            meterBandLimit: configuration.openflow.meterBandLimit,
             datapath: datapath
         )
         requests = SwitchRequests(
@@ -102,9 +100,13 @@ final class Agent {
             settings: configuration.openflow,
             log: log
         )
+        useLimits(configuration.openflow)
+        useSwitching(configuration.datapath)
         model.onFlowRemoved = { [sessions] in sessions.flowRemoved($0) }
         model.onPortStatus = { [sessions] in sessions.portStatus($0) }
         datapath.onPacketIn = { [sessions] in sessions.packetIn($0) }
+        datapath.onSighting = { [model] in model.learn($0, at: $1) }
+        sessions.onChange = { [unowned self] in chooseFailMode() }
         for worker in workers where !Worker.start(worker) {
             throw StartError(
                 description:
@@ -131,6 +133,7 @@ final class Agent {
             )
             _ = try endpoints.use(configuration.openflow)
             for port in configuration.ports { try addPort(port) }
+            chooseFailMode()
             try datapath.portsChanged(entries: model.entries)
         } catch {
             return loop.makeFailedFuture(error)
@@ -174,7 +177,35 @@ final class Agent {
             agent.model.expireFlows()
             agent.sessions.expireBundles(timeout: agent.configuration.openflow.bundleTimeout)
             agent.updateLinks()
+            agent.expireAddresses()
         }
+    }
+
+    private func expireAddresses() {
+        guard NIODeadline.now() >= nextAgeing else { return }
+        nextAgeing = .now() + .seconds(1)
+        model.expireAddresses()
+    }
+
+    private func useLimits(_ settings: Configuration.OpenFlow) {
+        (model.flowLimit, model.tableFlowLimit) = (settings.flowLimit, settings.tableFlowLimit ?? .max)
+        (model.groupLimit, model.bucketLimit) = (settings.groupLimit, settings.bucketLimit)
+        (model.meterLimit, model.meterBandLimit) = (settings.meterLimit, settings.meterBandLimit)
+    }
+
+    private func useSwitching(_ settings: Configuration.Datapath) {
+        (model.addressLimit, model.addressAgeing) = (settings.macTableSize, settings.macAgingTime)
+    }
+
+    /// Fail standalone mode begins when the last of the controllers that the agent connects to is lost, and before the first is
+    /// reached (OpenFlow 1.3.5 §6.3.2).
+    private func chooseFailMode() {
+        let addresses = Set(configuration.openflow.controllers.map { "\($0)" })
+        let isConnected = sessions.all.contains { addresses.contains($0.endpoint) }
+        let isStandalone = configuration.openflow.failMode == .standalone && !isConnected
+        guard isStandalone != model.isStandalone else { return }
+        model.isStandalone = isStandalone
+        log.info(isStandalone ? "no controller: a learning switch, whatever the rules say" : "forwarding by the rules")
     }
 
     /// Ends connections, workers and devices, in this order.
@@ -200,9 +231,11 @@ final class Agent {
             devargs: port.device,
             receiveQueues: port.queues ?? workers.count,
             byHand: byHand,
-            mtu: port.mtu
+            mtu: port.mtu,
+            vlans: port.vlans
         )
         model.setPort(entry.described)
+        model.portVLANs[entry.number] = port.vlans
     }
 
     private func removePort(_ number: PortNumber, done: @escaping () -> Void) {
@@ -227,9 +260,8 @@ final class Agent {
         let old = configuration
         configuration = new
         requests.settings = new.openflow
-        model.flowLimit = new.openflow.flowLimit
-        model.tableFlowLimit = new.openflow.tableFlowLimit ?? .max
-        (model.meterLimit, model.meterBandLimit) = (new.openflow.meterLimit, new.openflow.meterBandLimit)
+        useSwitching(new.datapath)
+        useLimits(new.openflow)
         let removed = change.removedPorts + change.changedPorts.map(\.old)
         let added = change.addedPorts + change.changedPorts.map(\.new)
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -252,6 +284,7 @@ final class Agent {
             for address in change.removedListeners { agent.endpoints.stopListening(at: address) }
             for address in change.removedControllers { agent.endpoints.disconnect(from: address) }
             for address in change.addedControllers { agent.endpoints.connect(to: address) }
+            agent.chooseFailMode()
             agent.log.info("reloaded", metadata: ["ports": "+\(added.count) -\(removed.count)"])
             if !failures.isEmpty { throw StartError(description: failures.joined(separator: "\n")) }
         }.flatMap {

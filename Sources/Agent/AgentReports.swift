@@ -159,6 +159,7 @@ extension Agent {
             .map { MetricsSnapshot.EndpointMessages(endpoint: $0.key, messages: $0.value.report) }
         for reason in PacketInReason.allCases { snapshot.packetIns[reason.name] = sessions.packetIns[reason] ?? 0 }
         snapshot.packetInsDropped = sessions.packetInsDropped
+        (snapshot.learnedAddresses, snapshot.isStandalone) = (model.addresses.count, model.isStandalone)
         for command in FlowModCommand.allCases { snapshot.flowMods[command.name] = requests.flowMods[command] ?? 0 }
         snapshot.barriers = requests.barriers
         return snapshot

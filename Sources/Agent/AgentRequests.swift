@@ -15,6 +15,11 @@ extension Agent: ControlRequestHandler {
         case .show(.workers): reply(.result(workerReports()))
         case .show(.channels): reply(.result(channelReports()))
         case .show(.drops): reply(.result(dropReports().filter { $0.packets > 0 }))
+        case .show(.addresses): reply(.result(model.addressReports()))
+        case .flush:
+            let count = model.addresses.count
+            model.forgetAddresses()
+            reply(.result(FlushReport(addresses: count)))
         case .version:
             reply(.result(VersionReport(version: Version.number, pid: ProcessInfo.processInfo.processIdentifier)))
         case .trace(let flow): trace(flow, reply: reply)

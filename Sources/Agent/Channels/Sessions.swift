@@ -5,6 +5,8 @@ import OpenFlow
 
 final class Sessions {
     private(set) var all: [ControllerSession] = []
+    /// Called when a connection has been opened or has ended.
+    var onChange: () -> Void = {}
     /// Messages of connections that are no more, by endpoint.
     private var closed: [String: MessageCounts] = [:]
     /// The highest generation id that a MASTER or SLAVE request has named; nil: none yet (OpenFlow 1.3.5 §6.3.4).
@@ -25,6 +27,7 @@ final class Sessions {
     func add(_ session: ControllerSession) {
         all.append(session)
         session.opened()
+        onChange()
     }
 
     func remove(_ session: ControllerSession) {
@@ -33,6 +36,7 @@ final class Sessions {
         bundleBytes -= session.bundles.byteCount
         closed[session.endpoint, default: MessageCounts()] += session.messages
         packetInsDroppedBefore += session.packetInsDropped
+        onChange()
     }
 
     /// Messages of all connections since the start, those that are closed included, for each endpoint.

@@ -12,7 +12,10 @@ package struct RingwayCommand: AsyncParsableCommand {
             EXIT STATUS: 0 done, 1 refused or failed, 64 wrong usage, 69 no agent answers, 78 the configuration is wrong.
             """,
         version: Version.text,
-        subcommands: [RunCommand.self, CheckCommand.self, ReloadCommand.self, ShowCommand.self, TraceCommand.self]
+        subcommands: [
+            RunCommand.self, CheckCommand.self, ReloadCommand.self, ShowCommand.self, FlushCommand.self,
+            TraceCommand.self,
+        ]
     )
 
     package init() {}

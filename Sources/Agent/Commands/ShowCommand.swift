@@ -1,4 +1,4 @@
-// `ringway show`: ports, tables, groups, meters, workers, channels or drops of the running agent.
+// `ringway show`: ports, tables, groups, meters, workers, channels, drops or addresses of the running agent.
 
 import ArgumentParser
 import Foundation
@@ -8,7 +8,7 @@ extension ShowSubject: ExpressibleByArgument {}
 struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show ports, tables, groups, meters, workers, channels or drops of the running agent."
+        abstract: "Show ports, tables, groups, meters, workers, channels, drops or addresses of the running agent."
     )
 
     @Argument(help: ArgumentHelp("What to show.", valueName: "what"))
@@ -29,6 +29,7 @@ struct ShowCommand: ParsableCommand {
             case .workers: TextTable(workers: try agent.result([WorkerReport].self, of: line))
             case .channels: TextTable(channels: try agent.result([ChannelReport].self, of: line))
             case .drops: TextTable(drops: try agent.result([DropReport].self, of: line))
+            case .addresses: TextTable(addresses: try agent.result([AddressReport].self, of: line))
             }
         Console.print(table.description)
     }

@@ -103,6 +103,13 @@ extension TextTable {
         for drop in drops { add(drop.reason, drop.port.map(String.init) ?? "-", "\(drop.packets)") }
     }
 
+    package init(addresses: [AddressReport]) {
+        self.init(["ADDRESS", ">VLAN", ">PORT", ">SECONDS"])
+        for address in addresses {
+            add(address.address, "\(address.vlan)", "\(address.port)", "\(address.seconds)")
+        }
+    }
+
     /// One digit behind the point.
     private static func decimal(_ value: Double) -> String { String(format: "%.1f", value) }
 }

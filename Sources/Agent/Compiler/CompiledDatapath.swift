@@ -25,6 +25,7 @@ package final class CompiledDatapath: Datapath {
     package let publisher: Publisher
     package let compiler: Compiler
     private let meters: MeterStore
+    private let addresses: AddressStore
     private let pool: PacketPool
     /// What the next `apply` sets of ports.
     private var portSettings: [PortNumber: PortConfig] = [:]
@@ -32,6 +33,8 @@ package final class CompiledDatapath: Datapath {
     private var meterChanges: [MeterChange] = []
     /// Where packet-ins go.
     package var onPacketIn: (PacketInEvent) -> Void = { _ in }
+    /// Where an address was seen that is not known to be there.
+    package var onSighting: (LearnedAddress, PortNumber) -> Void = { _, _ in }
 
     package init(workers: [UnsafeMutablePointer<Worker>], pool: PacketPool, memory: TableMemory) {
         self.workers = workers
@@ -46,6 +49,11 @@ package final class CompiledDatapath: Datapath {
             groupSlots: workers.map { $0.pointee.groups }
         )
         meters = MeterStore(
+            memory: memory,
+            publisher: publisher,
+            settings: workers.map { $0.pointee.settings }
+        )
+        addresses = AddressStore(
             memory: memory,
             publisher: publisher,
             settings: workers.map { $0.pointee.settings }
@@ -127,6 +135,28 @@ package final class CompiledDatapath: Datapath {
         publisher.seal()
     }
 
+    // MARK: Output to NORMAL
+
+    package func learn(_ address: LearnedAddress, at port: PortNumber) -> Bool {
+        guard let slot = compiler.programs.slots[port] else { return false }
+        defer { publisher.seal() }
+        return addresses.set(AddressKey(address), slot: slot)
+    }
+
+    package func forget(_ gone: [LearnedAddress]) {
+        for address in gone { addresses.remove(AddressKey(address)) }
+        publisher.seal()
+    }
+
+    package func age(of address: LearnedAddress) -> TimeAmount { addresses.age(of: AddressKey(address)) ?? .zero }
+
+    package func setStandalone(_ standalone: Bool) {
+        for (index, worker) in workers.enumerated() {
+            publisher.store(worker: index, worker.pointee.settings.word(\.standalone), standalone ? 1 : 0)
+        }
+        publisher.seal()
+    }
+
     // MARK: Counters
 
     package func counters(ofGroup id: GroupID) -> GroupCounters { compiler.groups.counters(of: id) }
@@ -196,6 +226,16 @@ package final class CompiledDatapath: Datapath {
     package func poll() {
         publisher.collect()
         drainPacketIns()
+        drainSightings()
+    }
+
+    private func drainSightings() {
+        for worker in workers {
+            for _ in 0..<worker.pointee.sightings.capacity {
+                guard let sighting = worker.pointee.sightings.pop() else { break }
+                onSighting(sighting.key.learned, PortNumber(rawValue: sighting.port))
+            }
+        }
     }
 
     /// Asks the workers to write to the control pipe at their next packet-in or acknowledgement. What happened before is done.

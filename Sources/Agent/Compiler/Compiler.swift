@@ -291,7 +291,7 @@ extension UnsafeMutablePointer<WorkerSettings> {
     }
 
     /// The word of a setting that is an address.
-    func word(_ setting: KeyPath<WorkerSettings, UnsafeRawPointer>) -> UnsafeMutablePointer<UInt64> {
+    func word<Address>(_ setting: KeyPath<WorkerSettings, Address>) -> UnsafeMutablePointer<UInt64> {
         let offset = MemoryLayout<WorkerSettings>.offset(of: setting) ?? 0
         return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
     }

@@ -11,6 +11,8 @@ package final class PortTable {
         package let device: EthernetDevice
         package let slot: UInt16
         package let plan: QueuePlan
+        /// The `VLANBitmap` of a trunk that does not carry all VLANs.
+        fileprivate let trunks: UnsafeMutableRawPointer?
     }
 
     package private(set) var entries: [PortNumber: Entry] = [:]
@@ -54,7 +56,8 @@ package final class PortTable {
         devargs: String,
         receiveQueues: Int,
         byHand: [Int: Int],
-        mtu: Int? = nil
+        mtu: Int? = nil,
+        vlans: PortVLANs = .all
     ) throws(PortError) -> Entry {
         guard let slot = freeSlots.last else { throw PortError(description: "more than \(PortSlot.limit - 1) ports") }
         let device: EthernetDevice
@@ -75,7 +78,21 @@ package final class PortTable {
             byHand: byHand,
             load: &load
         )
-        let entry = Entry(number: number, name: name, device: device, slot: slot, plan: plan)
+        var trunks: UnsafeMutableRawPointer?
+        var access: UInt16 = 0
+        switch vlans {
+        case .all: break
+        case .access(let vlan): access = vlan
+        case .trunk(let vlans):
+            trunks = memory.allocate(VLANBitmap.size, reserve: true)
+            guard let trunks else {
+                plan.leave(&load)
+                device.close()
+                throw PortError(description: "port \(number) (\(name)): no memory for the list of VLANs")
+            }
+            VLANBitmap.initialize(trunks, vlans)
+        }
+        let entry = Entry(number: number, name: name, device: device, slot: slot, plan: plan, trunks: trunks)
         freeSlots.removeLast()
         entries[number] = entry
         for (index, worker) in workers.enumerated() {
@@ -83,6 +100,8 @@ package final class PortTable {
             port.pointee.counters = PortCounters()
             publisher.store(worker: index, port.word(\.number), UInt64(number.rawValue))
             publisher.store(worker: index, port.word(\.config), 0)
+            publisher.store(worker: index, port.word(\.accessVLAN), UInt64(access))
+            publisher.store(worker: index, port.word(\.trunks), UInt64(UInt(bitPattern: trunks)))
             publisher.store(
                 worker: index,
                 port.word(\.destination),
@@ -104,8 +123,11 @@ package final class PortTable {
         for (index, worker) in workers.enumerated() {
             let port = worker.pointee.ports + Int(entry.slot)
             publisher.store(worker: index, port.word(\.destination), Destination.none.rawValue)
+            publisher.store(worker: index, port.word(\.accessVLAN), 0)
+            publisher.store(worker: index, port.word(\.trunks), 0)
         }
         _ = publishLists()
+        if let trunks = entry.trunks { publisher.retire(trunks, VLANBitmap.size) }
         publisher.seal()
         publisher.whenApplied { [self] in
             entry.device.close()

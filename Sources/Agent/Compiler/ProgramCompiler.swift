@@ -43,6 +43,7 @@ struct ActionCompiler {
         case .inPort: .outputInPort
         // No port is blocked by a spanning tree, which is all that would tell the two apart (OpenFlow 1.3.5 §4.5).
         case .all, .flood: .outputAll
+        case .normal: .outputNormal
         case .controller: .controller(reason: reason.rawValue)
         case .table: .outputTable
         default: slots[port].map { .output(slot: $0) } ?? .outputNowhere
@@ -213,9 +214,9 @@ final class ProgramStore {
 }
 
 extension Action {
-    /// Whether it outputs to a port of the configuration, not a reserved one.
+    /// Whether it outputs to a port of the configuration, not to one that stands for others.
     var namesPort: Bool {
-        if case .output(let port, _) = self { return port <= .max }
+        if case .output(let port, _) = self { return port.isStandard }
         return false
     }
 }

@@ -2,6 +2,7 @@
 // described in docs/configuration.md. Positions and messages come from YAMLReader.swift.
 
 import NIOCore
+import OpenFlow
 import TLS
 
 extension Configuration {
@@ -86,13 +87,14 @@ extension Configuration {
                     mapping.required("number"), mapping.required("name"), mapping.required("device")
                 )
                 var port = Port(number: 0, name: "", device: "")
-                if set(&port.number, number?.number(1...Limits.portNumber)) {
-                    unique("number", number, "\(port.number)")
+                if set(&port.number, number?.portNumber) {
+                    unique("number", number, "\(PortNumber(rawValue: port.number))")
                 }
                 if set(&port.name, name?.parsed(parseName)) { unique("name", name, port.name) }
                 if set(&port.device, device?.parsed(parseDevice)) { unique("device", device, port.deviceName) }
                 set(&port.queues, mapping["queues"]?.number(1...Limits.receiveQueues))
                 set(&port.mtu, mapping["mtu"]?.number(Limits.mtu))
+                port.readVLANs(&mapping)
                 ports.append(port)
             }
         }
@@ -147,6 +149,8 @@ extension Configuration.Datapath {
                 return text
             }
         )
+        set(&macTableSize, mapping["mac_table_size"]?.number(Limits.macTable))
+        set(&macAgingTime, mapping["mac_aging_time"]?.duration(Limits.macAging))
     }
 }
 
@@ -175,10 +179,9 @@ extension Configuration.OpenFlow {
         )
         mapping["tls"]?.mapping { set(&tls, Self.readTLS(&$0, checksFiles: checksFiles)) }
         if let value = mapping["fail_mode"] {
-            if value.node.scalar?.string == "standalone" {
-                value.fail("standalone is not supported yet: allowed is secure")
-            } else {
-                set(&failMode, value.choice(Configuration.FailMode.self))
+            set(&failMode, value.choice(Configuration.FailMode.self))
+            if failMode == .standalone && controllers.isEmpty {
+                value.fail("standalone is for a switch with openflow.controllers, of which there are none")
             }
         }
         if let value = mapping["inactivity_probe"] {
@@ -193,6 +196,8 @@ extension Configuration.OpenFlow {
         set(&packetInBurst, mapping["packet_in_burst"]?.number(1...Limits.packetInRate))
         set(&flowLimit, mapping["flow_limit"]?.number(1...Limits.flows))
         set(&tableFlowLimit, mapping["table_flow_limit"]?.number(1...Limits.flows))
+        set(&groupLimit, mapping["group_limit"]?.number(1...Limits.groups))
+        set(&bucketLimit, mapping["bucket_limit"]?.number(1...Limits.buckets))
         set(&meterLimit, mapping["meter_limit"]?.number(1...Limits.meters))
         set(&meterBandLimit, mapping["meter_band_limit"]?.number(1...Limits.meterBands))
         set(&auxiliaryConnections, mapping["auxiliary_connections"]?.number(0...Limits.auxiliaryConnections))
@@ -250,6 +255,17 @@ extension Configuration.OpenFlow {
     }
 }
 
+extension Configuration.Port {
+    fileprivate mutating func readVLANs(_ mapping: inout YAMLMapping) {
+        let (tag, trunks) = (mapping["tag"], mapping["trunks"])
+        if let vlan = tag?.number(Limits.vlan) { vlans = .access(vlan) }
+        guard let trunks, let list = trunks.list else { return }
+        if tag != nil { trunks.fail("the port has a tag: an access port is in that VLAN alone") }
+        if list.isEmpty { trunks.fail("the list is empty: without it the port carries all VLANs") }
+        vlans = .trunk(Set(list.compactMap { $0.number(Limits.trunk) }))
+    }
+}
+
 extension Configuration.Workers {
     fileprivate mutating func read(_ mapping: inout YAMLMapping, availableCores: [Int]) {
         if let value = mapping["cores"], let list = value.list {
@@ -296,6 +312,12 @@ extension Configuration.Metrics {
 }
 
 extension YAMLValue {
+    /// The number of a port, or LOCAL.
+    fileprivate var portNumber: UInt32? {
+        if node.scalar?.string == "LOCAL" { return PortNumber.local.rawValue }
+        return number(1...Limits.portNumber, or: "LOCAL")
+    }
+
     /// A duration within a range; `or` tells what else is allowed.
     fileprivate func duration(_ range: ClosedRange<TimeAmount>, or alternative: String? = nil) -> TimeAmount? {
         parsed { text throws(InvalidValue) in

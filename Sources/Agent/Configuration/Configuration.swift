@@ -34,6 +34,10 @@ package struct Configuration: Equatable, Sendable {
         package var name = "ringway"
         /// What OFPMP_DESC says in `dp_desc`; at most 255 bytes.
         package var description = ""
+        /// How many addresses output to NORMAL knows at once.
+        package var macTableSize = 8192
+        /// How long it knows an address that is not seen any more.
+        package var macAgingTime: TimeAmount = .seconds(300)
 
         package init(id: UInt64) { self.id = id }
     }
@@ -57,6 +61,10 @@ package struct Configuration: Equatable, Sendable {
         package var flowLimit = 1_000_000
         /// Flow entries of one table; nil: as many as of all.
         package var tableFlowLimit: Int?
+        /// Groups.
+        package var groupLimit = 4096
+        /// Buckets of a group, with those of the groups that it is chained to.
+        package var bucketLimit = 4096
         /// Meters, the virtual ones among them.
         package var meterLimit = 65_536
         /// Bands of one meter.
@@ -73,10 +81,12 @@ package struct Configuration: Equatable, Sendable {
         package var maxMessage = 65_535
     }
 
-    /// `openflow.fail_mode`: what happens to the installed rules when no controller is reached.
+    /// `openflow.fail_mode`: what happens while no controller is connected.
     package enum FailMode: String, CaseIterable, Sendable {
-        /// They stay, and forward on.
+        /// The installed rules forward on.
         case secure
+        /// The switch is a learning one: all packets are output to NORMAL. The rules stay.
+        case standalone
     }
 
     /// `workers`: the polling cores.
@@ -117,7 +127,7 @@ package struct Configuration: Equatable, Sendable {
 
     /// An entry of `ports`.
     package struct Port: Equatable, Sendable {
-        /// The OpenFlow port number; 1 to OFPP_MAX.
+        /// The OpenFlow port number; 1 to OFPP_MAX, or OFPP_LOCAL.
         package var number: UInt32
         /// 1 to 15 bytes.
         package var name: String
@@ -127,6 +137,8 @@ package struct Configuration: Equatable, Sendable {
         package var queues: Int?
         /// In bytes; nil: what the device comes with.
         package var mtu: Int?
+        /// Where output to NORMAL may send it.
+        package var vlans = PortVLANs.all
 
         package init(number: UInt32, name: String, device: String, queues: Int? = nil, mtu: Int? = nil) {
             (self.number, self.name, self.device, self.queues, self.mtu) = (number, name, device, queues, mtu)

@@ -66,7 +66,7 @@ extension Configuration {
         change.removedControllers = openflow.controllers.filter { !new.openflow.controllers.contains($0) }
         change.metricsChanged = metrics != new.metrics
         change.settingsChanged =
-            datapath.description != new.datapath.description || openflow.settings != new.openflow.settings
+            datapath != new.datapath || openflow.settings != new.openflow.settings
         return change
     }
 

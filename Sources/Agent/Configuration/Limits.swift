@@ -13,6 +13,12 @@ enum Limits {
     /// The data plane's port slots; the last one stands for packets of no port.
     static let ports = 511
     static let receiveQueues = 64
+    /// 4095 is reserved (IEEE 802.1Q §9.6); 0 is no VLAN, but a priority alone, or no tag.
+    static let vlan: ClosedRange<UInt16> = 1...4094
+    static let trunk: ClosedRange<UInt16> = 0...4094
+    static let macTable = 1...1_048_576
+    /// As IEEE 802.1Q §8.8.3 has it.
+    static let macAging = TimeAmount.seconds(10)...TimeAmount.seconds(1_000_000)
     /// From what IPv4 demands of a link to what fits into one packet buffer of 2,048 bytes with an Ethernet header (14), two
     /// VLAN tags (8) and a checksum (4).
     static let mtu = 68...2022
@@ -24,6 +30,9 @@ enum Limits {
     static let backoff = TimeAmount.seconds(1)...TimeAmount.hours(1)
     static let packetInRate = 100_000_000
     static let flows = 16_777_216
+    /// Half of the data plane's group slots.
+    static let groups = 4096
+    static let buckets = 65_536
     static let meters = 1_048_576
     /// `ofp_meter_features` tells of them in a byte.
     static let meterBands = 255

@@ -72,8 +72,9 @@ struct YAMLValue {
     func fail(_ problem: String) { reader.fail(node.mark, path, problem) }
 
     /// A whole number, written without quotes.
-    func number<Number: FixedWidthInteger>(_ range: ClosedRange<Number>) -> Number? {
-        let wanted = "a number from \(range.lowerBound) to \(range.upperBound) is wanted"
+    func number<Number: FixedWidthInteger>(_ range: ClosedRange<Number>, or alternative: String? = nil) -> Number? {
+        let other = alternative.map { ", or \($0)," } ?? ""
+        let wanted = "a number from \(range.lowerBound) to \(range.upperBound)\(other) is wanted"
         guard let scalar = node.scalar, scalar.style == .plain, let number = parseNumber(scalar.string) else {
             fail("\(shown) is no whole number: \(wanted)")
             return nil

@@ -10,13 +10,15 @@ package enum ControlRequest: Hashable, Sendable {
     case trace(flow: String)
     /// `{"command": "reload"}`: read the configuration file again and put it into force.
     case reload
+    /// `{"command": "flush"}`: forget where output to NORMAL has seen addresses.
+    case flush
     /// `{"command": "version"}`
     case version
 }
 
 /// What `show` shows.
 package enum ShowSubject: String, CaseIterable, Hashable, Sendable, Codable {
-    case ports, tables, groups, meters, workers, channels, drops
+    case ports, tables, groups, meters, workers, channels, drops, addresses
 }
 
 extension ControlRequest {
@@ -53,12 +55,13 @@ extension ControlRequest {
             }
             self = .trace(flow: flow)
         case "reload": self = .reload
+        case "flush": self = .flush
         case "version": self = .version
         case let command?:
             throw Refusal(
-                description: "there is no command \(Self.quoted(command)): show, trace, reload or version is wanted"
+                description: "there is no command \(Self.quoted(command)): \(Self.commands) is wanted"
             )
-        case nil: throw Refusal(description: "there is no \"command\": show, trace, reload or version is wanted")
+        case nil: throw Refusal(description: "there is no \"command\": \(Self.commands) is wanted")
         }
     }
 
@@ -69,6 +72,7 @@ extension ControlRequest {
             case .show(let subject): Fields(command: "show", what: subject.rawValue)
             case .trace(let flow): Fields(command: "trace", flow: flow)
             case .reload: Fields(command: "reload")
+            case .flush: Fields(command: "flush")
             case .version: Fields(command: "version")
             }
         // Optional texts always encode.
@@ -80,6 +84,8 @@ extension ControlRequest {
         var what: String?
         var flow: String?
     }
+
+    private static let commands = "show, trace, reload, flush or version"
 
     private static func quoted(_ text: String) -> String { "\"\(text.prefix(40))\"" }
 }

@@ -18,6 +18,10 @@ package struct MetricsSnapshot: Sendable {
     package var packetIns: [String: UInt64] = [:]
     /// Packet-ins that `openflow.packet_in_rate` dropped.
     package var packetInsDropped: UInt64 = 0
+    /// Addresses that output to NORMAL knows.
+    package var learnedAddresses = 0
+    /// Whether the switch is a learning one for want of a controller.
+    package var isStandalone = false
     /// Flow-mods accepted: add, modify, modify_strict, delete, delete_strict.
     package var flowMods: [String: UInt64] = [:]
     /// From the arrival of a barrier request to its reply, in seconds.

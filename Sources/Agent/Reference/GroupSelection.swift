@@ -3,7 +3,7 @@
 import OpenFlow
 
 enum GroupSelection {
-    /// A number below `total` that is the same for all packets with the same addresses, tags, types and ports; nil: nothing
+    /// A number below `total` that is the same for all packets with the same addresses, tags, types, labels and ports; nil: nothing
     /// to choose from.
     static func share(of frame: [UInt8], _ total: Int) -> Int? {
         guard total > 0 else { return nil }
@@ -15,10 +15,11 @@ enum GroupSelection {
         ]
         switch type {
         case 0x0800: words.append(value(.ipv4Src) << 32 | value(.ipv4Dst))
-        case 0x0806: words.append(value(.arpSPA) << 32 | value(.arpTPA))
+        case 0x0806: words += [value(.arpSPA) << 32 | value(.arpTPA), value(.arpOp)]
         case 0x8847, 0x8848: words.append(value(.mplsLabel))
         case 0x88e7: words.append(value(.pbbISID))
         case 0x86dd:
+            words.append(value(.ipv6FLabel))
             for address in [fields[.ipv6Src] ?? 0, fields[.ipv6Dst] ?? 0] {
                 words += [UInt64(truncatingIfNeeded: address >> 64), UInt64(truncatingIfNeeded: address)]
             }
@@ -30,6 +31,8 @@ enum GroupSelection {
                 case 6: (value(.tcpSrc), value(.tcpDst))
                 case 17: (value(.udpSrc), value(.udpDst))
                 case 132: (value(.sctpSrc), value(.sctpDst))
+                case 1 where type == 0x0800: (value(.icmpv4Type), value(.icmpv4Code))
+                case 58 where type == 0x86dd: (value(.icmpv6Type), value(.icmpv6Code))
                 default: nil
                 }
             words.append((ports?.source ?? 0) << 24 | (ports?.destination ?? 0) << 8 | value(.ipProto))

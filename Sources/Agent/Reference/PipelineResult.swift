@@ -71,6 +71,10 @@ package enum PipelineStep {
         case noPacketIn
         /// Above the rate of a meter's drop band.
         case meter(UInt32)
+        /// Output to NORMAL, of a VLAN that the port is not in.
+        case vlan(PortNumber)
+        /// Output to NORMAL, for an address that no bridge forwards to.
+        case reservedAddress
     }
 }
 
@@ -103,6 +107,8 @@ extension PipelineStep.DropReason: CustomStringConvertible {
         case .noForward(let port): "nothing is sent to port \(port), by port-mod"
         case .noPacketIn: "the port's table misses do not go to the controller, by port-mod"
         case .meter(let id): "above the rate of meter \(id)"
+        case .vlan(let port): "port \(port) does not carry the VLAN"
+        case .reservedAddress: "for an address that no bridge forwards to"
         }
     }
 }

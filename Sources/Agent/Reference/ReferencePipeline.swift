@@ -12,6 +12,9 @@ package struct ReferencePipeline {
     /// How many bytes the packet had at each of the steps that are lookups.
     package private(set) var lookupLengths: [Int] = []
 
+    /// Addresses seen where the model does not know them.
+    package private(set) var sightings: [LearnedAddress] = []
+
     private let model: SwitchModel
     /// nil: no packet is above any rate.
     private let meters: ReferenceMeters?
@@ -44,6 +47,9 @@ package struct ReferencePipeline {
             packet.drop(.portDown(inPort))
         } else if packet.config(of: inPort).contains(.noReceive) {
             packet.drop(.noReceive)
+        } else if model.isStandalone {
+            packet.outputNormal()
+            packet.finish()
         } else {
             packet.runTables()
         }
@@ -164,7 +170,7 @@ package struct ReferencePipeline {
         for bucket in chosen {
             var copy = self
             (copy.outputs, copy.steps, copy.copies, copy.packetInReason) = ([], [], 0, .action)
-            copy.lookupLengths = []
+            (copy.lookupLengths, copy.sightings) = ([], [])
             var set = ActionSet()
             set.write(group.buckets[bucket.index].actions)
             copy.steps.append(.bucket(id, bucket.index))
@@ -173,6 +179,7 @@ package struct ReferencePipeline {
             copies += 1
             outputs += copy.outputs
             steps += copy.steps
+            sightings += copy.sightings
         }
     }
 
@@ -189,12 +196,51 @@ package struct ReferencePipeline {
         switch port {
         case .controller: sendToController(packetInReason, maxLength: maxLength)
         case .inPort: send(to: inPort)
+        case .normal: outputNormal()
         case .all, .flood:
             for port in model.ports.keys.sorted()
             where port != inPort && config(of: port).isDisjoint(with: [.portDown, .noForward]) { send(to: port) }
         case .table: submitToTables()
         case inPort: drop(.ingressPort)
         default: send(to: port)
+        }
+    }
+
+    /// §4.5, as a learning switch with VLANs (IEEE 802.1Q) does it.
+    private mutating func outputNormal() {
+        guard let destination = PacketFields(frame)?.values[.ethDst], let source = PacketFields(frame)?.values[.ethSrc]
+        else { return drop(.notEthernet) }
+        let tag = frame.isTagged ? (UInt16(frame[14]) << 8 | UInt16(frame[15])) & 0xfff : 0
+        var vlan = tag
+        // 01-80-C2-00-00-00 to -0F (IEEE 802.1Q §8.6.3).
+        if destination >> 4 == 0x0180_c200_000 { return drop(.reservedAddress) }
+        switch model.vlans(of: inPort) {
+        case .all: break
+        case .trunk(let vlans): if !vlans.contains(tag) { return drop(.vlan(inPort)) }
+        case .access(let own):
+            // Frames without a VLAN only (IEEE 802.1Q §6.9.1).
+            if tag != 0 { return drop(.vlan(inPort)) }
+            vlan = own
+        }
+        let seen = LearnedAddress(vlan: vlan, address: EthernetAddress(rawValue: UInt64(source)))
+        if source >> 40 & 1 == 0, source != 0, model.ports[inPort] != nil, model.addresses[seen] != inPort {
+            sightings.append(seen)
+        }
+        let wanted = LearnedAddress(vlan: vlan, address: EthernetAddress(rawValue: UInt64(destination)))
+        let received = frame
+        defer { frame = received }
+        if destination >> 40 & 1 == 0, let port = model.addresses[wanted] {
+            guard port != inPort else { return drop(.ingressPort) }
+            guard model.vlans(of: port).contains(vlan) else { return drop(.vlan(port)) }
+            frame = received.fitted(to: model.vlans(of: port), vlan: vlan)
+            return send(to: port)
+        }
+        for port in model.ports.keys.sorted()
+        where port != inPort && model.vlans(of: port).contains(vlan)
+            && config(of: port).isDisjoint(with: [.portDown, .noForward])
+        {
+            frame = received.fitted(to: model.vlans(of: port), vlan: vlan)
+            send(to: port)
         }
     }
 
@@ -235,6 +281,7 @@ package struct ReferencePipeline {
         outputs += copy.outputs
         steps += copy.steps
         lookupLengths += copy.lookupLengths
+        sightings += copy.sightings
     }
 
     private mutating func drop(_ reason: PipelineStep.DropReason) {

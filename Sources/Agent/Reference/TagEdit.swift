@@ -20,6 +20,22 @@ extension [UInt8] {
         pad()
     }
 
+    /// Whether the frame begins with a VLAN tag.
+    var isTagged: Bool { PacketFields(self)?.places[.vlanVID] != nil }
+
+    /// The frame as a port has it that belongs to its VLAN: an access port without tag, a trunk with the VLAN's, which 0 has not.
+    func fitted(to vlans: PortVLANs, vlan: UInt16) -> [UInt8] {
+        var frame = self
+        if case .access = vlans {
+            frame.popVLAN()
+        } else if vlan != 0 {
+            if !isTagged { frame.pushVLAN(0x8100) }
+            frame[14] = frame[14] & 0xf0 | UInt8(vlan >> 8)
+            frame[15] = UInt8(truncatingIfNeeded: vlan)
+        }
+        return frame
+    }
+
     /// Push-MPLS: behind the VLAN tags, before everything else.
     mutating func pushMPLS(_ etherType: UInt16) {
         guard let fields = PacketFields(self), let type = fields.places[.ethType] else { return }

@@ -24,7 +24,7 @@ package enum SwitchCapabilities {
     ]
 
     /// Reserved ports that a flow entry may output to. A packet-out may name OFPP_TABLE besides.
-    package static let outputPorts: Set<PortNumber> = [.inPort, .all, .flood, .controller]
+    package static let outputPorts: Set<PortNumber> = [.inPort, .all, .flood, .normal, .controller, .local]
 
     /// Ethernet types of a VLAN tag to push.
     package static let tagTypes: Set<UInt16> = [0x8100, 0x88a8]

@@ -72,6 +72,18 @@ package protocol Datapath: AnyObject {
     /// The port's counters; nil: no such port. The model fills in the duration.
     func counters(ofPort port: PortNumber) -> PortStatistics?
 
+    /// Lets output to NORMAL send what is for the address to the port from now on. False if there is no memory; then nothing has changed.
+    func learn(_ address: LearnedAddress, at port: PortNumber) -> Bool
+
+    /// Lets output to NORMAL send what is for the addresses to all ports of their VLAN.
+    func forget(_ addresses: [LearnedAddress])
+
+    /// How long no packet has come from a learned address.
+    func age(of address: LearnedAddress) -> TimeAmount
+
+    /// Outputs all packets to NORMAL, or those only whose flow entries say so.
+    func setStandalone(_ standalone: Bool)
+
     /// Sends a packet through the actions, which the model has validated.
     func packetOut(inPort: PortNumber, actions: [Action], data: ByteBuffer) throws(OpenFlowError)
 }

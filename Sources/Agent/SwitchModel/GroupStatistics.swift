@@ -39,7 +39,7 @@ extension SwitchModel {
     /// OFPMP_GROUP_FEATURES.
     var groupFeatures: GroupFeatures {
         let actions = SwitchCapabilities.actions.reduce(UInt32(0)) { $0 | 1 << UInt32($1.rawValue) }
-        let each = GroupTypeFeatures(maxGroups: UInt32(Self.groupLimit), actions: actions)
+        let each = GroupTypeFeatures(maxGroups: UInt32(clamping: groupLimit), actions: actions)
         return GroupFeatures(
             capabilities: [.selectWeight, .selectLiveness, .chaining, .chainingChecks],
             types: Dictionary(uniqueKeysWithValues: GroupType.allCases.map { ($0, each) })

@@ -4,15 +4,13 @@ import DataPlane
 import OpenFlow
 
 extension SwitchModel {
-    /// How many groups there may be.
-    package static let groupLimit = 4096
-    /// How many buckets one packet may run through in a group and those that it is chained to.
-    package static let groupBucketLimit = 4096
-
     /// A group that is to be added, or to take the place of the one with its number.
     func validate(_ group: Group) throws(OpenFlowError) {
         if group.type == .indirect && group.buckets.count != 1 {
             throw .groupModFailed(.invalidGroup, "\(group.buckets.count) buckets in an indirect group")
+        }
+        guard group.buckets.count <= bucketLimit else {
+            throw .groupModFailed(.outOfBuckets, "\(group.buckets.count) buckets, where \(bucketLimit) may be")
         }
         for bucket in group.buckets { try validate(bucket, of: group) }
         var new = groups
@@ -65,7 +63,7 @@ extension SwitchModel {
             guard sum.depth <= Worker.groupDepth else {
                 throw .groupModFailed(.chainingUnsupported, "groups nested more than \(Worker.groupDepth) deep")
             }
-            guard sum.buckets <= Self.groupBucketLimit else {
+            guard sum.buckets <= bucketLimit else {
                 throw .groupModFailed(.outOfBuckets, "\(sum.buckets) buckets by group \(id)")
             }
             known[id] = sum

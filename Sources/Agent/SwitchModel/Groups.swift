@@ -73,8 +73,8 @@ extension SwitchModel {
         switch mod.command {
         case .add:
             guard old == nil else { throw .groupModFailed(.groupExists, "group \(mod.groupID)") }
-            guard groups.count < Self.groupLimit else {
-                throw .groupModFailed(.outOfGroups, "\(Self.groupLimit) groups")
+            guard groups.count < groupLimit else {
+                throw .groupModFailed(.outOfGroups, "\(groupLimit) groups")
             }
         case .modify: guard old != nil else { throw .groupModFailed(.unknownGroup, "group \(mod.groupID)") }
         case .delete: return try delete(mod.groupID, in: &transaction)

@@ -23,6 +23,10 @@ package final class SwitchModel {
     package var meterLimit: Int
     /// How many bands a meter may have.
     package var meterBandLimit: Int
+    /// How many groups there may be; at most half as many as the data path has slots: those that go keep theirs for a while.
+    package var groupLimit = 4096
+    /// How many buckets a group may have, with those of the groups that it is chained to.
+    package var bucketLimit = 4096
     let datapath: any Datapath
     /// The clock. Injected in tests.
     let now: () -> NIODeadline
@@ -41,6 +45,18 @@ package final class SwitchModel {
     /// Of the last meter-mod.
     var meterRevision: UInt64 = 0
     package internal(set) var config = SwitchConfig()
+    /// Where output to NORMAL has seen addresses.
+    package internal(set) var addresses: [LearnedAddress: PortNumber] = [:]
+    /// How many addresses may be known at once.
+    package var addressLimit = 8192
+    /// How long an address is known that is not seen any more.
+    package var addressAgeing = TimeAmount.seconds(300)
+    /// Of ports that do not belong to all.
+    package var portVLANs: [PortNumber: PortVLANs] = [:]
+    /// Whether all packets are output to NORMAL, whatever the tables say: there is no controller (§6.3.2, fail standalone mode).
+    package var isStandalone = false {
+        didSet { if isStandalone != oldValue { datapath.setStandalone(isStandalone) } }
+    }
     package internal(set) var groups: [GroupID: Group] = [:]
     /// Numbers groups and their revisions.
     var groupRevision: UInt64 = 0

@@ -26,13 +26,17 @@ extension SwitchModel {
         guard old?.port != port else { return }
         ports[port.number] = SwitchPort(port: port, added: old?.added ?? now())
         if old?.port.isLive ?? false != port.isLive { livenessChanged() }
+        // What was there is to be looked for elsewhere.
+        if !port.isUp { forgetAddresses(of: port.number) }
         onPortStatus(PortStatus(reason: old == nil ? .add : .modify, port: port))
     }
 
     /// Removes a port, if it is there. Entries that name it stay, and drop what they would send there.
     package func removePort(_ number: PortNumber) {
         guard let old = ports.removeValue(forKey: number) else { return }
+        portVLANs[number] = nil
         livenessChanged()
+        forgetAddresses(of: number)
         onPortStatus(PortStatus(reason: .delete, port: old.port))
     }
 

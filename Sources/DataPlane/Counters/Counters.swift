@@ -36,6 +36,10 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case noPacketIn
     /// Above the rate of a meter's drop band (OpenFlow 1.3.5 §5.7).
     case meter
+    /// Output to NORMAL, of a VLAN that the port where it came in, or should have gone out, does not carry.
+    case vlan
+    /// Output to NORMAL, for an address that no bridge forwards to (IEEE 802.1Q §8.6.3).
+    case reservedAddress
 
     package var name: String {
         switch self {
@@ -54,6 +58,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
         case .noForward: "no_forward"
         case .noPacketIn: "no_packet_in"
         case .meter: "meter"
+        case .vlan: "vlan"
+        case .reservedAddress: "reserved_address"
         }
     }
 }
@@ -65,7 +71,7 @@ package struct PortCounters {
     package var receivedBytes: UInt64 = 0
     package var transmittedPackets: UInt64 = 0
     package var transmittedBytes: UInt64 = 0
-    package var drops = InlineArray<16, UInt64>(repeating: 0)
+    package var drops = InlineArray<24, UInt64>(repeating: 0)
 
     package init() {}
 }

@@ -9,6 +9,8 @@ package enum ActionOp: BitwiseCopyable {
     case outputAll
     /// Out of the ingress port.
     case outputInPort
+    /// As a learning switch does it.
+    case outputNormal
     /// To the controllers, as a packet-in with this reason (OFPR_*). Whole, whatever `max_len` says, because packets are not
     /// buffered (OpenFlow 1.3.5 §7.4.1).
     case controller(reason: UInt8)
@@ -111,7 +113,8 @@ extension ActionOp {
         case .setISID: 46
         case .setTunnelID: 47
         case .group: Self.groupPlace
-        case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere: Self.outputPlace
+        case .output, .outputAll, .outputInPort, .outputNormal, .controller, .outputTable, .outputNowhere:
+            Self.outputPlace
         // In no action set.
         case .meter: Self.setPlaces
         }

@@ -152,6 +152,8 @@ extension Worker {
             case .outputAll:
                 outputAll(packet, ingress: ingress)
                 continue
+            case .outputNormal:
+                guard outputNormal(packet, takes: takes, ingress: ingress) else { continue }
             case .outputNowhere:
                 guard let mbuf = hand(packet, takes, ingress) else { continue }
                 drop(mbuf, .noSuchPort, at: ingress.slot)
@@ -279,8 +281,8 @@ extension PacketEdit {
         case .setMPLS(let mask, let value): setMPLS(mask: mask, value: value)
         case .setISID(let service): setISID(service)
         case .setTunnelID(let tunnel): key[FlowKey.Word.tunnel] = tunnel
-        case .output, .outputAll, .outputInPort, .controller, .outputTable, .outputNowhere, .pushVLAN, .pushMPLS,
-            .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .group, .meter:
+        case .output, .outputAll, .outputInPort, .outputNormal, .controller, .outputTable, .outputNowhere, .pushVLAN,
+            .pushMPLS, .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .group, .meter:
             break  // not rewrites
         }
     }

@@ -173,7 +173,8 @@ extension Worker {
     }
 
     /// By which the buckets of a select group are chosen: the Ethernet addresses and type, the VLAN tag, the MPLS label or the
-    /// PBB service, the addresses of IP or ARP, and the ports of TCP, UDP or SCTP.
+    /// PBB service, the addresses of IP or ARP, IPv6's flow label, the ports of TCP, UDP or SCTP, the type and code of ICMP, the
+    /// operation of ARP.
     @inline(__always)
     private static func selectionHash(_ key: UnsafeMutablePointer<UInt64>) -> UInt64 {
         var hash: UInt64 = 0
@@ -189,14 +190,18 @@ extension Worker {
         case EtherType.pbb: mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4]) >> 32 & 0xff_ffff)
         default: break
         }
+        if type == EtherType.arp { mix(&hash, UInt64(bigEndian: key[FlowKey.Word.l4]) & 0xffff) }
         if type == EtherType.ipv6 {
+            mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4]) >> 32 & 0xf_ffff)
             for word in 0..<2 { mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv6Src &+ word])) }
             for word in 0..<2 { mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv6Dst &+ word])) }
         }
         if type == EtherType.ipv4 || type == EtherType.ipv6 {
             let l4 = UInt64(bigEndian: key[FlowKey.Word.l4])
             let proto = UInt8(truncatingIfNeeded: l4 >> 24)
-            let hasPorts = proto == IPProtocol.tcp || proto == IPProtocol.udp || proto == IPProtocol.sctp
+            let hasPorts =
+                proto == IPProtocol.tcp || proto == IPProtocol.udp || proto == IPProtocol.sctp
+                || proto == (type == EtherType.ipv4 ? IPProtocol.icmp : IPProtocol.icmpv6)
             mix(&hash, hasPorts ? l4 >> 24 : UInt64(proto))
         }
         return hash

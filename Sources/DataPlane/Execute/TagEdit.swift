@@ -71,7 +71,7 @@ extension PacketEdit {
     func popPBB() {
         guard layout.pointee.network == .pbb else { return }
         guard cdpdk_mbuf_remove(mbuf, layout.pointee.l3 + 4) != nil else { return }
-        pad()
+        Self.pad(mbuf)
         reparse()
     }
 
@@ -89,14 +89,15 @@ extension PacketEdit {
         let start = data
         (start + Int(count)).copyMemory(from: start, byteCount: offset)
         guard cdpdk_mbuf_remove(mbuf, count) != nil else { return }
-        pad()
+        Self.pad(mbuf)
         reparse()
     }
 
-    private func pad() {
+    /// Pads a frame that has become too short.
+    static func pad(_ mbuf: OpaquePointer) {
         let length = cdpdk_mbuf_packet_length(mbuf)
-        guard length < Self.shortestFrame else { return }
-        let missing = Self.shortestFrame - length
+        guard length < shortestFrame else { return }
+        let missing = shortestFrame - length
         guard let end = cdpdk_mbuf_append(mbuf, UInt16(truncatingIfNeeded: missing)) else { return }
         UnsafeMutableRawPointer(end).initializeMemory(as: UInt8.self, repeating: 0, count: Int(missing))
     }

@@ -24,6 +24,8 @@ extension Worker {
         for slot in 0..<PortSlot.limit {
             ports[slot].number = other.ports[slot].number
             ports[slot].config = other.ports[slot].config
+            ports[slot].accessVLAN = other.ports[slot].accessVLAN
+            ports[slot].trunks = other.ports[slot].trunks
             let destination = Destination(rawValue: other.ports[slot].destination)
             let goesNowhere = destination == .none || destination.isClosed
             ports[slot].destination = (goesNowhere ? destination : .capture).rawValue
@@ -70,6 +72,8 @@ extension Worker {
         (burst.copies[0], burst.setCount[0], burst.nextTable[0]) = (0, 0, ActionProgram.noTable)
         if let reason = refusal(of: ingress) {
             drop(mbuf, reason, at: slot)
+        } else if settings.pointee.standalone != 0 {
+            runStandalone(1, ingress: ingress)
         } else if settings.pointee.dropFragments != 0 && burst.layouts[0].isFragment {
             drop(mbuf, .fragment, at: slot)
         } else {
@@ -101,6 +105,11 @@ extension Worker {
             outcome.packetIns.append((record, PacketPool.bytes(of: record.mbuf)))
             cdpdk_mbuf_free(record.mbuf)
         }
+    }
+
+    /// The slot of the port where output to NORMAL sends what is for an address; nil: to all of the VLAN.
+    package borrowing func slot(of key: AddressKey) -> Int? {
+        AddressTable.find(key, in: settings.pointee.addresses).map { Int($0.pointee.place >> 48) }
     }
 
     /// Visits the tables, one by one.

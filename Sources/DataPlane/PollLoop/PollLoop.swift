@@ -37,7 +37,13 @@ extension Worker {
         counters.pointee.packets &+= UInt64(received)
         let ingress = ingress(slot: Int(queue.slot))
         let count = admit(Int(received), ingress: ingress)
-        if count > 0 { runPipeline(count, ingress: ingress) }
+        if count > 0 {
+            if settings.pointee.standalone == 0 {
+                runPipeline(count, ingress: ingress)
+            } else {
+                runStandalone(count, ingress: ingress)
+            }
+        }
         flush()
         return true
     }

@@ -16,6 +16,10 @@ package struct WorkerSettings {
     package var floodPorts: UnsafeRawPointer
     /// The address of the `MeterSlot` of packet-ins (OFPM_CONTROLLER); 0: none.
     package var controllerMeter: UInt64
+    /// The `AddressTable` of output to NORMAL.
+    package var addresses: UnsafeMutableRawPointer
+    /// Not 0: all packets are output to NORMAL, whatever the tables say (fail standalone mode).
+    package var standalone: UInt64
 }
 
 /// What a worker keeps from one step to the next.
@@ -30,6 +34,9 @@ struct WorkerState {
     var stepsToSleep: UInt64 = 0
     /// Naps since there was something to do.
     var naps: UInt64 = 0
+    /// Addresses told of in the tick that is `sightingsTick`.
+    var sightings = 0
+    var sightingsTick: UInt32 = 0
     /// Start of the present step, in cycles.
     var stepStart: UInt64 = 0
     var now: UInt32 = 0
@@ -46,6 +53,7 @@ package struct Worker: ~Copyable {
     package let counters: UnsafeMutablePointer<WorkerCounters>
     package let deltas: Ring<Delta>
     package let packetIns: Ring<PacketInRecord>
+    package let sightings: Ring<AddressSighting>
     /// Sequence number of the last delta that this worker works by.
     package let applied: UnsafeMutablePointer<UInt64>
     /// Not 0 while the worker sleeps; see `cdpdk_sleep`.
@@ -114,7 +122,9 @@ package struct Worker: ~Copyable {
                 receivePlan: emptyList(),
                 dropFragments: 0,
                 floodPorts: emptyList(),
-                controllerMeter: 0
+                controllerMeter: 0,
+                addresses: UnsafeMutableRawPointer(mutating: emptyList()),
+                standalone: 0
             )
         )
         counters = cacheAligned(1)
@@ -123,6 +133,7 @@ package struct Worker: ~Copyable {
         state.initialize(to: WorkerState())
         deltas = Ring(capacity: 4096)
         packetIns = Ring(capacity: 1024)
+        sightings = Ring(capacity: 256)
         applied = zeroed(16)
         sleeping = zeroed(32)
         controlWaits = zeroed(32)
@@ -178,7 +189,7 @@ func cacheAligned<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
         .bindMemory(to: Element.self, capacity: max(count, 1))
 }
 
-/// A `ReceivePlan` or a `SlotList` with nothing in it: a worker with such a plan does not sleep.
+/// A `ReceivePlan`, a `SlotList` or an `AddressTable` with nothing in it: a worker with such a plan does not sleep.
 func emptyList() -> UnsafeRawPointer {
     let memory: UnsafeMutablePointer<UInt64> = zeroed(4)
     return UnsafeRawPointer(memory)

@@ -46,6 +46,10 @@ package struct PortSlot {
     package var number: UInt64
     /// What controllers have set: bits of `ofp_port_config`. What it says of sending is in `destination` as well.
     package var config: UInt64 = 0
+    /// For output to NORMAL: the VLAN of an access port; 0: a trunk.
+    package var accessVLAN: UInt64 = 0
+    /// The address of the `VLANBitmap` of what a trunk carries; 0: all VLANs.
+    package var trunks: UInt64 = 0
     /// Packets in `gathered`.
     package var count: Int
     /// Whether it is in the list of slots to be flushed at the end of the burst.

@@ -29,7 +29,7 @@ package struct PortNumber: RawRepresentable, Hashable, Sendable, Comparable, Exp
     package static let any: PortNumber = 0xffff_ffff
 
     /// Whether this can be the number of a physical or logical port: 1…OFPP_MAX.
-    package var isStandard: Bool { rawValue >= 1 && self <= .max }
+    package var isStandard: Bool { rawValue >= 1 && self <= .max || self == .local }
 
     package static func < (left: PortNumber, right: PortNumber) -> Bool { left.rawValue < right.rawValue }
 }

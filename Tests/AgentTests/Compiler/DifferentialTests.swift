@@ -52,6 +52,7 @@ struct DifferentialTests {
                 )
                 return
             }
+            system.settle()
             packets.all += 1
             if expected.steps.contains(where: { if case .bucket = $0 { true } else { false } }) { packets.grouped += 1 }
             if case .table(_, let entry?)? = expected.steps.first, !entry.isTableMiss { packets.hit += 1 }

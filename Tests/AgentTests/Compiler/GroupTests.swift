@@ -77,6 +77,21 @@ struct GroupTests {
         #expect(lab.model.groups.isEmpty)
     }
 
+    @Test func limits() throws {
+        (lab.model.groupLimit, lab.model.bucketLimit) = (3, 4)
+        try add(1, .all, [out(2), out(3), out(4)])
+        #expect(refusal(2, .all, [out(1), out(2), out(3), out(4), out(1)]) == .groupModFailed(.outOfBuckets))
+        // With those of group 1 it would have 5.
+        #expect(refusal(2, .all, [Bucket(actions: [.group(1)]), out(4)]) == .groupModFailed(.outOfBuckets))
+        try add(2, .all, [Bucket(actions: [.group(1)])])
+        let longer = GroupMod(command: .modify, groupID: 1, buckets: [out(1), out(2), out(3), out(4)])
+        #expect(refusal(longer) == .groupModFailed(.outOfBuckets), "group 2 would have 5")
+        try add(3, .all, [out(1), out(2), out(3), out(4)])
+        #expect(refusal(4, .all, [out(1)]) == .groupModFailed(.outOfGroups))
+        #expect(refusal(GroupMod(command: .delete, groupID: 3)) == nil)
+        try add(4, .all, [])
+    }
+
     @Test func eachBucketOfAllHasThePacketAsItCame() throws {
         try add(
             1,

@@ -42,6 +42,7 @@ final class InProcessSwitch {
             memory: TableMemory(limit: tableBytes, fromEAL: false)
         )
         model = SwitchModel(datapath: datapath)
+        datapath.onSighting = { [model] in model.learn($0, at: $1) }
         datapath.publisher.onFullRing = { $0.pointee.takeDeltas() }
         var slots: [PortNumber: UInt16] = [:]
         for number in 1...UInt32(portCount) {
@@ -103,6 +104,8 @@ final class InProcessSwitch {
 
     /// The worker takes what was sent to it, the control side what the worker has made possible.
     func settle() {
+        worker.pointee.takeDeltas()
+        datapath.poll()
         worker.pointee.takeDeltas()
         datapath.publisher.collect()
     }
@@ -222,6 +225,8 @@ extension DropReason {
             case .noForward: .noForward
             case .noPacketIn: .noPacketIn
             case .meter: .meter
+            case .vlan: .vlan
+            case .reservedAddress: .reservedAddress
             }
     }
 }

@@ -57,7 +57,8 @@ enum RandomGroups {
             list.append(.group(group))
         } else if !odds(6) {
             // Port 9 does not exist.
-            let port: PortNumber = [1, 2, 3, 4, 9, .all, .inPort, .controller].randomElement(using: &random) ?? 1
+            let port: PortNumber =
+                [1, 2, 3, 4, 9, .all, .inPort, .controller, .normal].randomElement(using: &random) ?? 1
             list.append(.output(port, maxLength: 0xffff))
         }
         return list

@@ -81,7 +81,10 @@ enum RandomInstructions {
             return .group(GroupID(rawValue: .random(in: RandomGroups.all, using: &random)))
         }
         // Port 9 does not exist.
-        let port: PortNumber = [1, 2, 3, 4, 9, .all, .flood, .inPort, .controller].randomElement(using: &random) ?? 1
+        let port: PortNumber =
+            [
+                1, 2, 3, 4, 9, .all, .flood, .inPort, .controller, .normal, .local,
+            ].randomElement(using: &random) ?? 1
         return .output(port, maxLength: 0xffff)
     }
 

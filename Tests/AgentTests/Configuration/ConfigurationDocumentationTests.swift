@@ -48,7 +48,10 @@ struct ConfigurationDocumentationTests {
             mapping[parts[2]] = value
             let pairs = mapping.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
             sections[parts[0], default: [:]][parts[1]] = "{\(pairs.joined(separator: ", "))}"
-        case 2: sections[parts[0], default: [:]][parts[1]] = value
+        case 2:
+            // Some values need another key beside them, or a list around them.
+            if value == "standalone" { sections["openflow", default: [:]]["controllers"] = "[tcp:127.0.0.1]" }
+            sections[parts[0], default: [:]][parts[1]] = key == "ports[].trunks" ? value.map { "[\($0)]" } : value
         default: top[key] = value
         }
         for (section, keys) in sections where top[section] == nil && key != section {

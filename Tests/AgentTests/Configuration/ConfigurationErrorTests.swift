@@ -107,9 +107,12 @@ struct ConfigurationErrorTests {
         ("openflow: {controllers: [null]}", "2:26: openflow.controllers[0]: nothing is no text: a text is wanted"),
         (
             "openflow: {fail_mode: standalone}",
-            "2:23: openflow.fail_mode: standalone is not supported yet: allowed is secure"
+            "2:23: openflow.fail_mode: standalone is for a switch with openflow.controllers, of which there are none"
         ),
-        ("openflow: {fail_mode: safe}", "2:23: openflow.fail_mode: \"safe\" is not known here: allowed is secure"),
+        (
+            "openflow: {fail_mode: safe}",
+            "2:23: openflow.fail_mode: \"safe\" is not known here: allowed is secure, standalone"
+        ),
         (
             "openflow: {max_backoff: 8}",
             "2:25: openflow.max_backoff: \"8\" is no duration from 1s to 1h: a whole number and ms, s, min or h is wanted"
@@ -158,15 +161,27 @@ struct ConfigurationErrorTests {
         ("ports: [{name: a, device: net_null0}]", "2:9: ports[0]: the key number is missing: it is required"),
         (
             "ports: [{number: 0, name: a, device: net_null0}]",
-            "2:18: ports[0].number: 0 is out of range: a number from 1 to 4294967040 is wanted"
+            "2:18: ports[0].number: 0 is out of range: a number from 1 to 4294967040, or LOCAL, is wanted"
         ),
         (
             "ports: [{number: 0xffffff01, name: a, device: net_null0}]",
-            "2:18: ports[0].number: 0xffffff01 is out of range: a number from 1 to 4294967040 is wanted"
+            "2:18: ports[0].number: 0xffffff01 is out of range: a number from 1 to 4294967040, or LOCAL, is wanted"
         ),
         (
             "ports: [{number: 1, name: abcdefghijklmnop, device: net_null0}]",
             "2:27: ports[0].name: the name \"abcdefghijklmnop\" has 16 bytes: 1 to 15 are allowed"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, tag: 1, trunks: [2]}]",
+            "2:65: ports[0].trunks: the port has a tag: an access port is in that VLAN alone"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, trunks: []}]",
+            "2:57: ports[0].trunks: the list is empty: without it the port carries all VLANs"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, tag: 4095}]",
+            "2:54: ports[0].tag: 4095 is out of range: a number from 1 to 4094 is wanted"
         ),
         (
             "ports: [{number: 1, name: a/b, device: net_null0}]",

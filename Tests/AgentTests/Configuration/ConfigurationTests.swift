@@ -152,6 +152,19 @@ struct ConfigurationTests {
 
     private static let tls = "tls: {private_key: /k, certificate: /c, ca_certificate: /a}"
 
+    @Test func portsMayBeLocalAndInVLANs() throws {
+        let ports = try parse(
+            """
+            {datapath: {id: 1, mac_table_size: 10, mac_aging_time: 1min}, ports: [
+              {number: LOCAL, name: a, device: net_tap0, tag: 10}, {number: 2, name: b, device: net_null1, trunks: [0, 7]},
+              {number: 3, name: c, device: net_null2}]}
+            """
+        )
+        #expect(ports.ports.map(\.number) == [0xffff_fffe, 2, 3])
+        #expect(ports.ports.map(\.vlans) == [.access(10), .trunk([0, 7]), .all])
+        #expect(ports.datapath.macTableSize == 10 && ports.datapath.macAgingTime == .seconds(60))
+    }
+
     @Test func anEmptyListTurnsTheListenersOff() throws {
         #expect(try parse("{datapath: {id: 1}, openflow: {listen: []}}").openflow.listen == [])
     }

@@ -23,16 +23,16 @@ struct ControlRequestTests {
         ("GET / HTTP/1.1", "this is no JSON: one object on one line is wanted, {\"command\": …}"),
         ("{\"command\": \"show\"", "this is no JSON: one object on one line is wanted, {\"command\": …}"),
         ("[]", "a JSON object is wanted, {\"command\": …}"), ("7", "a JSON object is wanted, {\"command\": …}"),
-        ("{}", "there is no \"command\": show, trace, reload or version is wanted"),
+        ("{}", "there is no \"command\": show, trace, reload, flush or version is wanted"),
         (#"{"command": 7}"#, "\"command\" is no text"),
-        (#"{"command": "stop"}"#, "there is no command \"stop\": show, trace, reload or version is wanted"),
+        (#"{"command": "stop"}"#, "there is no command \"stop\": show, trace, reload, flush or version is wanted"),
         (
             #"{"command": "show"}"#,
-            "show lacks \"what\": one of ports, tables, groups, meters, workers, channels, drops"
+            "show lacks \"what\": one of ports, tables, groups, meters, workers, channels, drops, addresses"
         ),
         (
             #"{"command": "show", "what": "x"}"#,
-            "show does not know \"x\": one of ports, tables, groups, meters, workers, channels, drops is wanted"
+            "show does not know \"x\": one of ports, tables, groups, meters, workers, channels, drops, addresses is wanted"
         ),
         (#"{"command": "trace"}"#, "trace lacks \"flow\": \"in_port=1,…\", say"),
     ])

@@ -17,7 +17,7 @@ private final class Handler: ControlRequestHandler {
         case .version: reply(.result(VersionReport(version: "1", pid: 2)))
         case .reload: eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(50)) { reply(.failure("not now")) }
         case .trace(let flow): reply(.result([String](repeating: flow, count: 100_000)))
-        case .show: break
+        case .show, .flush: break
         }
     }
 }

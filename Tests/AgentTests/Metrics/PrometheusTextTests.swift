@@ -43,6 +43,7 @@ func fullSnapshot() -> MetricsSnapshot {
             ]
         )
     ]
+    (snapshot.learnedAddresses, snapshot.isStandalone) = (21, true)
     snapshot.packetIns = ["no_match": 16, "action": 17]
     snapshot.packetInsDropped = 18
     snapshot.flowMods = ["delete": 19, "add": 20]
@@ -124,6 +125,8 @@ struct PrometheusTextTests {
                 ringway_barrier_seconds_bucket{le="+Inf"} 4
                 ringway_barrier_seconds_sum 2.7500152587890625
                 ringway_barrier_seconds_count 4
+                ringway_learned_addresses 21
+                ringway_standalone 1
                 ringway_build_info{version="0.1.0"} 1
                 ringway_start_time_seconds 1700000000.25
                 """

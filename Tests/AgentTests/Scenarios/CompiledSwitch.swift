@@ -56,6 +56,7 @@ final class CompiledSwitch: ScenarioSwitch {
             runts += 1
             return Observation(drops: [.runt])
         }
+        system.settle()
         return observation(outcome)
     }
 
@@ -67,6 +68,7 @@ final class CompiledSwitch: ScenarioSwitch {
             inPort: message.inPort,
             actions: message.actions
         )
+        system.settle()
         var observation = observation(outcome)
         for reason in DropReason.allCases {
             let count = Int(drops[reason.rawValue] - before[reason.rawValue])

@@ -161,6 +161,12 @@ final class LiveAgent: @unchecked Sendable {
 
     // MARK: What it tells of itself
 
+    /// Forgets what output to NORMAL has learned.
+    func flush() throws {
+        let line = try ControlClient.ask(.flush, path: controlSocket, seconds: 10)
+        _ = try ControlClient.result(FlushReport.self, of: line)
+    }
+
     func show<Report: Decodable>(_ subject: ShowSubject, _: Report.Type) throws -> [Report] {
         let line = try ControlClient.ask(.show(subject), path: controlSocket, seconds: 10)
         return try ControlClient.result([Report].self, of: line)

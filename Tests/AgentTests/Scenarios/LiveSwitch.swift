@@ -44,6 +44,7 @@ final class LiveSwitch: ScenarioSwitch {
         try accepted(agent.ask(.flowMod(FlowMod(tableID: TableID.all, command: .delete))))
         try accepted(agent.ask(.groupMod(GroupMod(command: .delete, groupID: .all))))
         try accepted(agent.ask(.meterMod(MeterMod(command: .delete, meterID: MeterID.all))))
+        try agent.flush()
         try configure(.normal)
         for port in try portDescriptions() where !port.config.isEmpty { try configure(port.number.rawValue, []) }
         _ = try agent.takePacketIns()

@@ -93,6 +93,10 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
             }
         }
     }
+    func learn(_ address: LearnedAddress, at port: PortNumber) -> Bool { true }
+    func forget(_ addresses: [LearnedAddress]) {}
+    func age(of address: LearnedAddress) -> TimeAmount { .zero }
+    func setStandalone(_ standalone: Bool) {}
     func counters(ofMeter id: UInt32) -> MeterCounters { buckets.counters(of: id) }
     func whenApplied(_ body: @escaping () -> Void) { body() }
     func counters(of flow: FlowEntry) -> FlowCounters {
@@ -153,6 +157,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
                 )
             }
         }
+        for address in pipeline.sightings { model.learn(address, at: inPort) }
         balance.dropped += UInt64(observation.drops.count)
         // The interpreter counts no copies: each fate but one is a copy's.
         balance.copies += UInt64(max(0, observation.count - 1))

@@ -127,6 +127,7 @@ struct ScenarioCoverageTests {
             .handoverFull: "a worker that is behind: an overload",
             .packetInFull: "more packet-ins than the control side takes: an overload",
             .noBuffer: "no packet buffer left: an overload",
+            .vlan: "ports that carry some VLANs only: NormalTests",
         ]
         let reasons = fates.compactMap { if case .drop(let reason) = $0 { reason } else { nil } }
         for reason in DropReason.allCases {

@@ -42,6 +42,21 @@ final class RecordingDatapath: Datapath {
         }
     }
 
+    /// What output to NORMAL knows, and how long it has not been seen.
+    private(set) var learned: [LearnedAddress: PortNumber] = [:]
+    var ages: [LearnedAddress: TimeAmount] = [:]
+    var hasMemoryForAddresses = true
+    private(set) var isStandalone = false
+
+    func learn(_ address: LearnedAddress, at port: PortNumber) -> Bool {
+        if hasMemoryForAddresses { learned[address] = port }
+        return hasMemoryForAddresses
+    }
+
+    func forget(_ addresses: [LearnedAddress]) { for address in addresses { learned[address] = nil } }
+    func age(of address: LearnedAddress) -> TimeAmount { ages[address] ?? .zero }
+    func setStandalone(_ standalone: Bool) { isStandalone = standalone }
+
     func configure(meters: [MeterChange]) { meterChanges.append(meters) }
     func counters(ofMeter id: UInt32) -> MeterCounters { meterCounters[id] ?? MeterCounters() }
     func configure(ports: [PortNumber: PortConfig]) { portSettings.append(ports) }
