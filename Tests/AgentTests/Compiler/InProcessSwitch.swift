@@ -69,7 +69,9 @@ final class InProcessSwitch {
 
     /// Gives each port a device, which packet-outs and port-mods find ports by. It is never polled, and what is output to the
     /// port stays with the worker all the same.
-    func openDevices() throws {
+    ///
+    /// - Parameter vlans: Of ports that do not belong to all.
+    func openDevices(vlans: [PortNumber: PortVLANs] = [:]) throws {
         for number in model.ports.keys.sorted() {
             let device = Self.deviceCount.withLock { count in
                 count += 1
@@ -80,8 +82,10 @@ final class InProcessSwitch {
                 name: "p\(number)",
                 devargs: "\(device),no-rx=1",
                 receiveQueues: 1,
-                byHand: [:]
+                byHand: [:],
+                vlans: vlans[number] ?? .all
             )
+            model.portVLANs[number] = vlans[number]
             guard UInt32(entry.slot) == number.rawValue - 1 else { throw NoMemory() }
         }
         settle()

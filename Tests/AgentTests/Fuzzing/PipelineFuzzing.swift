@@ -2,7 +2,8 @@
 // and when all is deleted again, nothing is left.
 //
 // In the stream an OFPT_ECHO_REQUEST stands for a packet that comes in, by the port that its transaction id chooses of the four
-// there are, and an OFPT_PORT_STATUS for a link that goes or comes.
+// there are, an OFPT_PORT_STATUS for a link that goes or comes, and an OFPT_BARRIER_REPLY for the beginning or the end of fail
+// standalone mode.
 
 import Agent
 import DataPlane
@@ -58,7 +59,7 @@ enum PipelineFuzzing {
     }
 }
 
-/// A switch of four ports.
+/// A switch of four ports, one of which is in a single VLAN and one in a few.
 private final class FuzzedSwitch {
     private let system: InProcessSwitch
     private var bundles = Bundles()
@@ -72,7 +73,12 @@ private final class FuzzedSwitch {
 
     init() throws {
         system = try InProcessSwitch()
-        try system.openDevices()
+        try system.openDevices(vlans: [3: .access(2), 4: .trunk([0, 1, 2])])
+        // So few that their table does not grow; the first one makes it.
+        system.model.addressLimit = 100
+        system.model.learn(LearnedAddress(vlan: 0, address: EthernetAddress(rawValue: 2)), at: 1)
+        system.model.forgetAddresses()
+        system.settle()
         guard case .tableFeatures(let features) = try system.model.answer(.tableFeatures([])) else {
             throw FuzzFailure("no table features")
         }
@@ -101,6 +107,7 @@ private final class FuzzedSwitch {
         case .echoRequest(let packet):
             try receive(Array(packet.readableBytesView), port: envelope.xid % 4 + 1)
         case .portStatus(let status): system.setLink(envelope.xid % 4 + 1, up: !status.port.state.contains(.linkDown))
+        case .barrierReply: system.model.isStandalone.toggle()
         case .packetOut(let packetOut): try send(packetOut)
         case .flowMod(let mod): try system.execute(unambiguous(mod))
         case .groupMod(let mod): try system.execute(mod)
@@ -165,20 +172,23 @@ private final class FuzzedSwitch {
     }
 
     private func send(_ packetOut: PacketOut) throws {
-        guard packetOut.bufferID == BufferID.none else { return try system.model.execute(packetOut) }
-        let frame = Array(packetOut.data.readableBytesView)
         let before = drops
-        var actual = try system.packetOut(frame, inPort: packetOut.inPort, actions: packetOut.actions)
-        for (index, reason) in DropReason.allCases.enumerated() {
-            let count = Int(drops[index] - before[index])
-            actual.drops += [DropReason](repeating: reason, count: count)
-        }
+        try system.model.execute(packetOut)
+        let frame = Array(packetOut.data.readableBytesView)
+        // Before the packet is on its way: by it, addresses may be learned.
         let expected = ReferencePipeline.packetOut(
             frame,
             inPort: packetOut.inPort,
             actions: packetOut.actions,
             by: system.model
         )
+        system.worker.pointee.takeDeltas()
+        var actual = Outcome()
+        system.worker.pointee.collect(into: &actual)
+        for (index, reason) in DropReason.allCases.enumerated() {
+            let count = Int(drops[index] - before[index])
+            actual.drops += [DropReason](repeating: reason, count: count)
+        }
         try compare(expected, actual, "packet-out of port \(packetOut.inPort), \(packetOut.actions), frame \(frame)")
     }
 
@@ -217,6 +227,7 @@ private final class FuzzedSwitch {
     private func clear() throws {
         let model = system.model
         bundles = Bundles()
+        model.isStandalone = false
         if hasOtherFeatures {
             _ = try model.answer(.tableFeatures(initialFeatures))
             hasOtherFeatures = false
@@ -235,6 +246,8 @@ private final class FuzzedSwitch {
         }
         system.settle()
         system.captureOutputs()
+        model.forgetAddresses()
+        system.settle()
         guard model.flowCount == 0, model.groups.isEmpty, model.meters.isEmpty else {
             throw FuzzFailure("\(model.flowCount) flows, \(model.groups.count) groups, \(model.meters.count) meters")
         }
