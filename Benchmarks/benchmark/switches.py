@@ -7,6 +7,8 @@ No Open vSwitch that the system itself may run is touched: database, sockets and
 
 import os
 import re
+import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -116,8 +118,20 @@ class BareLoop(Switch):
         return Counts((before + time.monotonic()) / 2, *map(int, line.split()))
 
 
+def answer(stream):
+    """The next OpenFlow message: (type, what follows the header)"""
+    header = stream.read(8)
+    if len(header) < 8:
+        raise Invalid("the switch closed the connection")
+    _, kind, length, _ = struct.unpack("!BBHI", header)
+    return kind, stream.read(length - 8)
+
+
 class OpenFlowSwitch(Switch):
     """What ovs-ofctl can do with both switches alike; it runs on the control core, away from the polling one."""
+
+    # Of the machine itself, for OpenFlow over TCP.
+    PORT = 6657
 
     def __init__(self, directory, pcap, rules):
         super().__init__(directory)
@@ -143,6 +157,21 @@ class OpenFlowSwitch(Switch):
         before = time.monotonic()
         self.ofctl("dump-flows", timeout=300)
         return time.monotonic() - before
+
+    def send(self, messages):
+        """Sends OpenFlow messages that end with a barrier over TCP; returns the seconds until its reply."""
+        with socket.create_connection(("127.0.0.1", self.PORT), timeout=60) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stream = connection.makefile("rb")
+            connection.sendall(struct.pack("!BBHI", 4, 0, 8, 0))
+            answer(stream)
+            before = time.monotonic()
+            connection.sendall(messages)
+            while (reply := answer(stream))[0] != 21:
+                # Probes are not answered: all is over before they matter.
+                if reply[0] == 1:
+                    raise Invalid(f"{self.name}: refused a message: {reply[1].hex()}")
+            return time.monotonic() - before
 
     def counts(self):
         before = time.monotonic()
@@ -195,7 +224,7 @@ class Ringway(OpenFlowSwitch):
             devices = [f"net_af_packet{i},iface={name}" for i, name in enumerate(self.namespace.interfaces)]
         return f"""\
 datapath: {{id: 1, name: bench}}
-openflow: {{listen: [], flow_limit: 200000}}
+openflow: {{listen: ["ptcp:{self.PORT}:127.0.0.1"], flow_limit: 200000}}
 workers: {{cores: [{WORKER_CORE}], idle: {self.idle}}}
 memory: {{huge_pages: required, size: 1GiB}}
 ports:
@@ -293,6 +322,7 @@ class OpenVSwitch(OpenFlowSwitch):
         self.process = Process(command, self.directory / "log", ALL_CORES, environment=self.environment)
         bridge = ("set", "bridge", "br0", "datapath_type=netdev", "protocols=OpenFlow13", "fail_mode=secure")
         self.vsctl("add-br", "br0", "--", *bridge)
+        self.vsctl("set-controller", "br0", f"ptcp:{self.PORT}:127.0.0.1")
         self.add_port("out", 2, SINK)
         if self.rules:
             self.push(self.rules)

@@ -79,6 +79,26 @@ def write_rules(path: Path, count):
             )
 
 
+BARRIER_ID = 0xFFFF
+
+
+def flow_mods(count):
+    """The same rules as OpenFlow 1.3 messages, and a barrier request with the transaction id BARRIER_ID behind them."""
+    instructions = struct.pack("!HHIHHIHxxxxxx", 4, 24, 0, 0, 16, 2, 0)
+    messages = []
+    for flow in flows(count):
+        fields = struct.pack("!IHIB", 0x80000A02, 0x0800, 0x80001401, 17)
+        fields += struct.pack("!IIII", 0x80001604, flow.source, 0x80001804, flow.destination)
+        fields += struct.pack("!IHIH", 0x80001E02, flow.source_port, 0x80002002, flow.destination_port)
+        match = struct.pack("!HH", 1, 4 + len(fields)) + fields
+        match += bytes(-len(match) % 8)
+        # Cookie and mask, table 0, ADD, no timeouts, priority 100, no buffer, any port and group, no flags.
+        fixed = struct.pack("!QQBBHHHIIIHxx", 0, 0, 0, 0, 0, 0, 100, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+        messages.append(struct.pack("!BBHI", 4, 14, 8 + len(fixed) + len(match) + len(instructions), 0))
+        messages += fixed, match, instructions
+    return b"".join(messages) + struct.pack("!BBHI", 4, 20, 8, BARRIER_ID)
+
+
 def write_port_rule(path: Path, _):
     """The one rule of B1, whatever the number of flows."""
     path.write_text("priority=100,in_port=1,actions=output:2\n", encoding="ascii")
