@@ -9,7 +9,9 @@ final class AddressStore {
     private let memory: TableMemory
     private unowned let publisher: Publisher
     private let settings: [UnsafeMutablePointer<WorkerSettings>]
-    /// By worker; empty until something has been learned.
+    /// What the workers begin with: tables without entries.
+    private let empty: [UnsafeMutableRawPointer]
+    /// By worker; none until something has been learned.
     private var tables: [UnsafeMutableRawPointer] = []
     /// The keys of all tables, place by place; 0: not in use.
     private var keys: [UInt64] = []
@@ -23,6 +25,7 @@ final class AddressStore {
 
     init(memory: TableMemory, publisher: Publisher, settings: [UnsafeMutablePointer<WorkerSettings>]) {
         (self.memory, self.publisher, self.settings) = (memory, publisher, settings)
+        empty = settings.map(\.pointee.addresses)
     }
 
     /// Lets packets for an address go to a port's slot from now on. False if there is no memory.
@@ -57,6 +60,16 @@ final class AddressStore {
         keys[gap] = 0
         store(gap, \.key) { _ in 0 }
         count -= 1
+        if count == 0 { clear() }
+    }
+
+    /// Gives the tables back, now that nothing is in them.
+    private func clear() {
+        for (worker, table) in tables.enumerated() {
+            publisher.store(worker: worker, settings[worker].word(\.addresses), UInt64(UInt(bitPattern: empty[worker])))
+            publisher.retire(table, AddressTable.size(entries: keys.count))
+        }
+        (tables, keys, places) = ([], [], [])
     }
 
     /// How long no worker has seen the address as a source; nil: it is not known.

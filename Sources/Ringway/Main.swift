@@ -1,6 +1,9 @@
 // Where the process begins.
 
+import Agent
 import CDPDK
+// Only so that the linker is told of all that it consists of.
+import Foundation
 
 @main
 enum Main {
