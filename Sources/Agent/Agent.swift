@@ -215,7 +215,7 @@ final class Agent {
         _ = metricsServer?.close()
         _ = controlServer?.close()
         datapath.stopWorkers()
-        for entry in datapath.ports.entries.values { entry.device.close() }
+        datapath.ports.close()
         _ = rte_eal_cleanup()
     }
 
@@ -232,10 +232,12 @@ final class Agent {
             receiveQueues: port.queues ?? workers.count,
             byHand: byHand,
             mtu: port.mtu,
-            vlans: port.vlans
+            vlans: port.vlans,
+            egress: port.egress
         )
         model.setPort(entry.described)
         model.portVLANs[entry.number] = port.vlans
+        model.setQueues(port.egress, of: entry.number)
     }
 
     private func removePort(_ number: PortNumber, done: @escaping () -> Void) {

@@ -153,6 +153,7 @@ extension Agent {
         snapshot.ports = portReports()
         snapshot.drops = dropReports()
         snapshot.tables = tableReports()
+        snapshot.queues = model.queueReports()
         snapshot.workers = workerReports()
         snapshot.channels = channelReports()
         snapshot.messages = sessions.messages.sorted { $0.key < $1.key }

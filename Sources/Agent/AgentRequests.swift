@@ -12,6 +12,7 @@ extension Agent: ControlRequestHandler {
         case .show(.tables): reply(.result(tableReports()))
         case .show(.groups): reply(.result(groupReports()))
         case .show(.meters): reply(.result(model.meterReports()))
+        case .show(.queues): reply(.result(model.queueReports()))
         case .show(.workers): reply(.result(workerReports()))
         case .show(.channels): reply(.result(channelReports()))
         case .show(.drops): reply(.result(dropReports().filter { $0.packets > 0 }))
@@ -84,7 +85,7 @@ extension Agent: ControlRequestHandler {
             return "table \(table) (\(form)): \(entry.map { "\($0)" } ?? "no match")"
         }
         steps += outcome.drops.map { "drop: \($0.name)" }
-        let outputs = outcome.outputs.map { output(toPort: PortNumber(rawValue: $0.port), $0.bytes) }
+        let outputs = outcome.outputs.map { output(toPort: PortNumber(rawValue: $0.port), $0.bytes, $0.queue) }
         let packetIns = outcome.packetIns.map { packetIn in
             output(toController: PacketInReason(rawValue: packetIn.record.reason) ?? .action, packetIn.bytes)
         }
@@ -94,16 +95,19 @@ extension Agent: ControlRequestHandler {
     private func path(of reference: ReferencePipeline) -> TraceReport.Path {
         let outputs = reference.outputs.map { departure in
             switch departure.destination {
-            case .port(let port): output(toPort: port, departure.frame)
+            case .port(let port): output(toPort: port, departure.frame, departure.queue)
             case .controller(let reason, _, _, _, _): output(toController: reason, departure.frame)
             }
         }
         return TraceReport.Path(steps: reference.steps.map(\.description), outputs: outputs)
     }
 
-    private func output(toPort number: PortNumber, _ frame: [UInt8]) -> TraceReport.Output {
+    private func output(toPort number: PortNumber, _ frame: [UInt8], _ queue: UInt32?) -> TraceReport.Output {
         let name = datapath.ports.entries[number]?.name ?? "?"
-        return TraceReport.Output(destination: "port \(number) (\(name))", frame: hexadecimal(frame))
+        return TraceReport.Output(
+            destination: "port \(number) (\(name))\(queue.map { ", queue \($0)" } ?? "")",
+            frame: hexadecimal(frame)
+        )
     }
 
     private func output(toController reason: PacketInReason, _ frame: [UInt8]) -> TraceReport.Output {

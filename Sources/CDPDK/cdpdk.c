@@ -12,6 +12,13 @@
 
 bool cdpdk_processor_suffices(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"); }
 
+int cdpdk_reserve_queue_flag(void)
+{
+	const struct rte_mbuf_dynflag flag = {.name = "ringway_queue"};
+
+	return rte_mbuf_dynflag_register_bitnum(&flag, (unsigned)__builtin_ctzll(CDPDK_QUEUE_FLAG)) < 0 ? -rte_errno : 0;
+}
+
 void cdpdk_before_sleep(uint32_t *word) { __atomic_store_n(word, 1, __ATOMIC_SEQ_CST); }
 
 void cdpdk_sleep(uint32_t *word, struct pollfd *descriptors, uint32_t count, uint32_t nanoseconds)

@@ -1,4 +1,4 @@
-// `ringway show`: ports, tables, groups, meters, workers, channels, drops or addresses of the running agent.
+// `ringway show`: ports, tables, groups, meters, queues, workers, channels, drops or addresses of the running agent.
 
 import ArgumentParser
 import Foundation
@@ -8,7 +8,8 @@ extension ShowSubject: ExpressibleByArgument {}
 struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show ports, tables, groups, meters, workers, channels, drops or addresses of the running agent."
+        abstract:
+            "Show ports, tables, groups, meters, queues, workers, channels, drops or addresses of the running agent."
     )
 
     @Argument(help: ArgumentHelp("What to show.", valueName: "what"))
@@ -26,6 +27,7 @@ struct ShowCommand: ParsableCommand {
             case .tables: TextTable(tables: try agent.result([TableReport].self, of: line))
             case .groups: TextTable(groups: try agent.result([GroupReport].self, of: line))
             case .meters: TextTable(meters: try agent.result([MeterReport].self, of: line))
+            case .queues: TextTable(queues: try agent.result([QueueReport].self, of: line))
             case .workers: TextTable(workers: try agent.result([WorkerReport].self, of: line))
             case .channels: TextTable(channels: try agent.result([ChannelReport].self, of: line))
             case .drops: TextTable(drops: try agent.result([DropReport].self, of: line))

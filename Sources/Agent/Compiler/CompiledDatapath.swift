@@ -195,6 +195,8 @@ package final class CompiledDatapath: Datapath {
 
     package func counters(ofPort number: PortNumber) -> PortStatistics? { ports.statistics(number) }
 
+    package func counters(ofQueuesOf port: PortNumber) -> [QueueCounters] { ports.queueCounters(port) }
+
     /// The form of lookup of a table.
     package func form(ofTable tableID: UInt8) -> LookupForm { compiler.tables[Int(tableID)].form }
 

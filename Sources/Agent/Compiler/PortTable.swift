@@ -13,6 +13,14 @@ package final class PortTable {
         package let plan: QueuePlan
         /// The `VLANBitmap` of a trunk that does not carry all VLANs.
         fileprivate let trunks: UnsafeMutableRawPointer?
+        /// Of a port with a rate or queues.
+        let scheduler: SchedulerBlock?
+
+        /// Where a worker's packets for this port go.
+        fileprivate func destination(worker: Int) -> Destination {
+            if let scheduler, plan.transmit == .owner(worker) { return .scheduler(scheduler.block) }
+            return plan.destination(worker: worker, device: device.id)
+        }
     }
 
     package private(set) var entries: [PortNumber: Entry] = [:]
@@ -26,6 +34,7 @@ package final class PortTable {
     /// The present list of receive queues and of ports for ALL, by worker.
     private var receivePlans: [(block: UnsafeMutableRawPointer, bytes: Int)?]
     private var floodLists: [(block: UnsafeMutableRawPointer, bytes: Int)?]
+    private var schedulerLists: [(block: UnsafeMutableRawPointer, bytes: Int)?]
 
     init(workers: [UnsafeMutablePointer<Worker>], pool: PacketPool, publisher: Publisher, memory: TableMemory) {
         self.workers = workers
@@ -35,6 +44,7 @@ package final class PortTable {
         load = QueuePlan.Load(workers: workers.count)
         receivePlans = Array(repeating: nil, count: workers.count)
         floodLists = Array(repeating: nil, count: workers.count)
+        schedulerLists = Array(repeating: nil, count: workers.count)
     }
 
     package struct PortError: Error, CustomStringConvertible {
@@ -57,7 +67,8 @@ package final class PortTable {
         receiveQueues: Int,
         byHand: [Int: Int],
         mtu: Int? = nil,
-        vlans: PortVLANs = .all
+        vlans: PortVLANs = .all,
+        egress: EgressQueues = EgressQueues()
     ) throws(PortError) -> Entry {
         guard let slot = freeSlots.last else { throw PortError(description: "more than \(PortSlot.limit - 1) ports") }
         let device: EthernetDevice
@@ -76,6 +87,7 @@ package final class PortTable {
             receiveQueues: device.receiveQueues,
             transmitQueues: device.transmitQueues,
             byHand: byHand,
+            schedules: !egress.isEmpty,
             load: &load
         )
         var trunks: UnsafeMutableRawPointer?
@@ -92,7 +104,23 @@ package final class PortTable {
             }
             VLANBitmap.initialize(trunks, vlans)
         }
-        let entry = Entry(number: number, name: name, device: device, slot: slot, plan: plan, trunks: trunks)
+        let scheduler =
+            egress.isEmpty ? nil : SchedulerBlock(egress, device: device, slot: slot, memory: memory)
+        guard egress.isEmpty || scheduler != nil else {
+            if let trunks { memory.deallocate(trunks, VLANBitmap.size) }
+            plan.leave(&load)
+            device.close()
+            throw PortError(description: "port \(number) (\(name)): no memory for the queues")
+        }
+        let entry = Entry(
+            number: number,
+            name: name,
+            device: device,
+            slot: slot,
+            plan: plan,
+            trunks: trunks,
+            scheduler: scheduler
+        )
         freeSlots.removeLast()
         entries[number] = entry
         for (index, worker) in workers.enumerated() {
@@ -105,7 +133,7 @@ package final class PortTable {
             publisher.store(
                 worker: index,
                 port.word(\.destination),
-                plan.destination(worker: index, device: device.id).rawValue
+                entry.destination(worker: index).rawValue
             )
         }
         guard publishLists() else {
@@ -130,6 +158,10 @@ package final class PortTable {
         if let trunks = entry.trunks { publisher.retire(trunks, VLANBitmap.size) }
         publisher.seal()
         publisher.whenApplied { [self] in
+            if let scheduler = entry.scheduler {
+                scheduler.empty()
+                memory.deallocate(scheduler.block, scheduler.bytes)
+            }
             entry.device.close()
             freeSlots.append(entry.slot)
             done()
@@ -147,14 +179,22 @@ package final class PortTable {
                 } else if config.contains(.noForward) {
                     .noForward
                 } else {
-                    entry.plan.destination(worker: index, device: entry.device.id)
+                    entry.destination(worker: index)
                 }
             publisher.store(worker: index, port.word(\.config), UInt64(config.rawValue))
             publisher.store(worker: index, port.word(\.destination), destination.rawValue)
         }
     }
 
-    /// Sends each worker its list of queues and its list of ports for ALL. What no worker polls is in no list, even if there is no
+    /// When the workers have stopped: frees the packets that still wait, and closes the devices.
+    package func close() {
+        for entry in entries.values {
+            entry.scheduler?.empty()
+            entry.device.close()
+        }
+    }
+
+    /// Sends each worker its list of queues, its list of ports for ALL, and the schedulers that it empties. What no worker polls is in no list, even if there is no
     /// memory for the new ones: then an empty list stays.
     private func publishLists() -> Bool {
         let sorted = entries.values.sorted { $0.number < $1.number }
@@ -172,17 +212,24 @@ package final class PortTable {
             }
             let receiveSize = ReceivePlan.size(count: queues.count)
             let floodSize = SlotList.size(count: sorted.count)
+            let schedulers = sorted.filter { $0.plan.transmit == .owner(index) }.compactMap { $0.scheduler?.block }
+            let schedulersSize = SchedulerList.size(count: schedulers.count)
             guard let receive = memory.allocate(receiveSize, reserve: true),
-                let flood = memory.allocate(floodSize, reserve: true)
+                let flood = memory.allocate(floodSize, reserve: true),
+                let schedulerList = memory.allocate(schedulersSize, reserve: true)
             else {
                 complete = false
                 continue
             }
             ReceivePlan.initialize(receive, queues, wake: worker.pointee.wakeDescriptor)
             SlotList.initialize(flood, sorted.map(\.slot))
+            SchedulerList.initialize(schedulerList, schedulers)
             let settings = worker.pointee.settings
             publisher.store(worker: index, settings.word(\.receivePlan), UInt64(UInt(bitPattern: receive)))
             publisher.store(worker: index, settings.word(\.floodPorts), UInt64(UInt(bitPattern: flood)))
+            publisher.store(worker: index, settings.word(\.schedulers), UInt64(UInt(bitPattern: schedulerList)))
+            if let old = schedulerLists[index] { publisher.retire(old.block, old.bytes) }
+            schedulerLists[index] = (schedulerList, schedulersSize)
             if let old = receivePlans[index] { publisher.retire(old.block, old.bytes) }
             if let old = floodLists[index] { publisher.retire(old.block, old.bytes) }
             receivePlans[index] = (receive, receiveSize)
@@ -197,6 +244,9 @@ package final class PortTable {
     package func counters(_ number: PortNumber) -> PortCounters? {
         entries[number].map { counters(ofSlot: Int($0.slot)) }
     }
+
+    /// What has gone through a port's queues; nothing if it has none.
+    func queueCounters(_ number: PortNumber) -> [QueueCounters] { entries[number]?.scheduler?.counters ?? [] }
 
     /// The same for the slot that stands for no port: packet-outs without an ingress port.
     package var countersWithoutPort: PortCounters { counters(ofSlot: PortSlot.limit - 1) }
@@ -227,7 +277,8 @@ package final class PortTable {
             transmittedBytes: counters.transmittedBytes,
             receiveDropped: device.map { $0.receiveMissed &+ $0.noBuffer } ?? unknown,
             transmitDropped: counters.drops[DropReason.transmitFull.rawValue]
-                &+ counters.drops[DropReason.handoverFull.rawValue],
+                &+ counters.drops[DropReason.handoverFull.rawValue]
+                &+ counters.drops[DropReason.queueFull.rawValue],
             receiveErrors: device?.receiveErrors ?? unknown,
             transmitErrors: device?.transmitErrors ?? unknown,
             receiveFrameErrors: unknown,

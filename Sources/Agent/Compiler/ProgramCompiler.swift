@@ -32,9 +32,7 @@ struct ActionCompiler {
         case .pushPBB(let etherType): [.pushPBB(etherType: etherType)]
         case .popPBB: [.popPBB]
         case .group(let id): groups[id].map { [.group(slot: $0)] } ?? [.outputNowhere]
-        case .setQueue:
-            // Refused by the switch model before it comes here.
-            []
+        case .setQueue(let id): [.setQueue(id)]
         }
     }
 

@@ -95,6 +95,7 @@ extension Configuration {
                 set(&port.queues, mapping["queues"]?.number(1...Limits.receiveQueues))
                 set(&port.mtu, mapping["mtu"]?.number(Limits.mtu))
                 port.readVLANs(&mapping)
+                port.egress.read(&mapping)
                 ports.append(port)
             }
         }

@@ -139,6 +139,8 @@ package struct Configuration: Equatable, Sendable {
         package var mtu: Int?
         /// Where output to NORMAL may send it.
         package var vlans = PortVLANs.all
+        /// What its packets wait in before they leave.
+        package var egress = EgressQueues()
 
         package init(number: UInt32, name: String, device: String, queues: Int? = nil, mtu: Int? = nil) {
             (self.number, self.name, self.device, self.queues, self.mtu) = (number, name, device, queues, mtu)

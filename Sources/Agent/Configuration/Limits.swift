@@ -13,6 +13,12 @@ enum Limits {
     /// The data plane's port slots; the last one stands for packets of no port.
     static let ports = 511
     static let receiveQueues = 64
+    /// Of one port: a packet's queue is looked for one by one.
+    static let egressQueues = 16
+    /// OFPQ_ALL stands for all.
+    static let queueID: UInt32 = 0xffff_fffe
+    /// In bits a second.
+    static let rate: ClosedRange<UInt64> = 64_000...1_000_000_000_000
     /// 4095 is reserved (IEEE 802.1Q §9.6); 0 is no VLAN, but a priority alone, or no tag.
     static let vlan: ClosedRange<UInt16> = 1...4094
     static let trunk: ClosedRange<UInt16> = 0...4094

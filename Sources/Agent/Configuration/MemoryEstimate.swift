@@ -43,9 +43,10 @@ package struct MemoryEstimate: Equatable, Sendable {
 extension Configuration {
     /// What this configuration needs, with as many queues at each port as it may have: a device may offer fewer.
     ///
-    /// With `R` receive queues of all ports, `W` workers and `P` ports, each with a transmit queue for every worker:
+    /// With `R` receive queues of all ports, `W` workers and `P` ports, each with a transmit queue for every worker,
+    /// and `Q` queues of all ports that have a rate or queues, with one more for each that has no queue 0:
     ///
-    ///     buffers  = R × 1,024 + P × W × (1,024 + 32) + W × 1,440
+    ///     buffers  = R × 1,024 + P × W × (1,024 + 32) + W × 1,440 + Q × 512
     ///     packets  = buffers × 2,432
     ///     other    = 16 MiB + W × 1 MiB + (R + P × W) × 64 KiB
     ///     tables   = flow_limit × W × 320, and 16 MiB at least
@@ -59,6 +60,7 @@ extension Configuration {
             receiveQueues * Int(EthernetDevice.receiveRingSize)
             + transmitQueues * (Int(EthernetDevice.transmitRingSize) + burstSize)
             + workers * MemoryEstimate.buffersPerWorker
+            + ports.reduce(0) { $0 + $1.egress.places }
         let other =
             MemoryEstimate.fixedBytes + workers * MemoryEstimate.bytesPerWorker
             + (receiveQueues + transmitQueues) * MemoryEstimate.bytesPerQueue

@@ -1,4 +1,4 @@
-// Numbers as the configuration writes them: whole numbers, durations with a unit, sizes with a unit.
+// Numbers as the configuration writes them: whole numbers, durations, sizes and rates with a unit.
 
 import NIOCore
 
@@ -56,6 +56,20 @@ func parseSize(_ text: String) -> Int? {
 package func sizeText(_ bytes: Int) -> String {
     let mebibytes = (bytes + (1 << 20) - 1) >> 20
     return "\(mebibytes) MiB"
+}
+
+/// A rate in bits a second: a whole number and `kbit/s`, `Mbit/s` or `Gbit/s`.
+func parseRate(_ text: String) -> UInt64? {
+    let units: [(String, Int64)] = [("kbit/s", 1000), ("Mbit/s", 1_000_000), ("Gbit/s", 1_000_000_000)]
+    return parseQuantity(text, units: units).map(UInt64.init)
+}
+
+/// `20Mbit/s`: the largest unit that leaves a whole number.
+func rateText(_ rate: UInt64) -> String {
+    for (unit, size) in [("Gbit/s", UInt64(1_000_000_000)), ("Mbit/s", 1_000_000)] where rate % size == 0 {
+        return "\(rate / size)\(unit)"
+    }
+    return "\(rate / 1000)kbit/s"
 }
 
 private func parseQuantity(_ text: String, units: [(name: String, size: Int64)]) -> Int64? {

@@ -5,6 +5,7 @@ extension MetricsSnapshot {
     package var prometheusText: String {
         var text = PrometheusText()
         writePorts(&text)
+        writeQueues(&text)
         writeDrops(&text)
         writeTables(&text)
         writeWorkers(&text)
@@ -49,6 +50,25 @@ extension MetricsSnapshot {
         family("speed_bytes_per_second", .gauge, "The link's speed, where the device knows it.") { port in
             port.linkSpeed.map { UInt64($0) * 125_000 }
         }
+    }
+
+    private func writeQueues(_ text: inout PrometheusText) {
+        func family(_ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: (QueueReport) -> UInt64) {
+            text.family("ringway_queue_\(name)", kind, help)
+            for queue in queues {
+                text.series(
+                    [
+                        ("port", "\(queue.port)"), ("name", queue.name),
+                        ("queue", queue.queue.map(String.init) ?? "default"),
+                    ],
+                    value(queue)
+                )
+            }
+        }
+        family("transmit_packets_total", .counter, "Packets that left the port's queue.", \.transmitPackets)
+        family("transmit_bytes_total", .counter, "Bytes that left the port's queue.", \.transmitBytes)
+        family("dropped_total", .counter, "Packets that the queue had no room for.", \.dropped)
+        family("waiting_packets", .gauge, "Packets in the queue.", \.waiting)
     }
 
     private func writeDrops(_ text: inout PrometheusText) {

@@ -10,6 +10,7 @@ package struct MetricsSnapshot: Sendable {
     package var drops: [DropReport] = []
     package var tables: [TableReport] = []
     package var workers: [WorkerReport] = []
+    package var queues: [QueueReport] = []
     /// The connections of this moment. Their own message counts are not used: `messages` has them.
     package var channels: [ChannelReport] = []
     /// Messages of all connections since the start, those that are closed included, for each endpoint.

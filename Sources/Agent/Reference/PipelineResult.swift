@@ -18,6 +18,8 @@ package struct PipelineOutput: Hashable, Sendable {
     package var frame: [UInt8]
     /// What a packet-in says of the tunnel, besides its metadata.
     package var tunnelID: UInt64 = 0
+    /// By which queue of the port it goes, as actions have said; nil: they have said nothing.
+    package var queue: UInt32?
 
     package init(destination: Destination, frame: [UInt8]) {
         self.destination = destination

@@ -23,6 +23,8 @@ package struct ReferencePipeline {
     private var metadata: UInt64 = 0
     /// 0 for what comes in by a physical port; Set-Field may change it.
     private var tunnelID: UInt64 = 0
+    /// Of the ports that it is output to from now on.
+    private var queue: UInt32?
     private var actionSet = ActionSet()
     /// The entry that matched last, which a packet-in names.
     private var rule: FlowEntry?
@@ -150,7 +152,7 @@ package struct ReferencePipeline {
             case .setField(.tunnelID, let value): tunnelID = UInt64(truncatingIfNeeded: value)
             case .setField(let field, let value): frame.set(field, to: value)
             case .group(let id): runGroup(id)
-            default: preconditionFailure("validation lets through only SwitchCapabilities.actions, not \(action)")
+            case .setQueue(let id): queue = id
             }
         }
     }
@@ -249,7 +251,9 @@ package struct ReferencePipeline {
         guard !config(of: port).contains(.portDown) else { return drop(.portDown(port)) }
         guard !config(of: port).contains(.noForward) else { return drop(.noForward(port)) }
         copies += 1
-        outputs.append(PipelineOutput(destination: .port(port), frame: frame))
+        var output = PipelineOutput(destination: .port(port), frame: frame)
+        output.queue = queue
+        outputs.append(output)
     }
 
     /// §7.2.1: what controllers have set of a port.
@@ -277,6 +281,7 @@ package struct ReferencePipeline {
     private mutating func submitToTables() {
         copies += 1
         var copy = Self(model: model, meters: meters, inPort: inPort, frame: frame)
+        copy.queue = queue
         copy.runTables()
         outputs += copy.outputs
         steps += copy.steps

@@ -13,7 +13,12 @@ struct ActionValidation {
     /// The groups that may be named; nil: any.
     private let groups: [GroupID: Group]?
 
-    init(_ context: HeaderContext, groups: [GroupID: Group]?) { (self.context, self.groups) = (context, groups) }
+    /// The queues that may be named.
+    private let queues: Set<UInt32>
+
+    init(_ context: HeaderContext, groups: [GroupID: Group]?, queues: Set<UInt32>) {
+        (self.context, self.groups, self.queues) = (context, groups, queues)
+    }
 
     /// Validates the action set of a bucket, of whose packets nothing is known.
     func validateBucket(_ actions: [Action]) throws(OpenFlowError) {
@@ -48,7 +53,8 @@ struct ActionValidation {
             guard groups.map({ $0[id] != nil }) ?? true else {
                 throw .badAction(.badOutGroup, "there is no group \(id)")
             }
-        case .setQueue(let id): throw .badAction(.badQueue, "there is no queue \(id)")
+        case .setQueue(let id):
+            guard queues.contains(id) else { throw .badAction(.badQueue, "no port has a queue \(id)") }
         case .pushVLAN(let etherType):
             guard SwitchCapabilities.tagTypes.contains(etherType) else {
                 throw .badAction(.badArgument, "push_vlan: \(etherType) is not the Ethernet type of a VLAN tag")

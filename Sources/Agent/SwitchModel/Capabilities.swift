@@ -15,7 +15,7 @@ package enum SwitchCapabilities {
     /// Actions, applied or written. The others are refused with BAD_ACTION/BAD_TYPE, or with a code of their own.
     package static let actions: Set<ActionType> = [
         .output, .copyTTLOut, .copyTTLIn, .setMPLSTTL, .decMPLSTTL, .pushVLAN, .popVLAN, .pushMPLS, .popMPLS,
-        .setNWTTL, .decNWTTL, .setField, .pushPBB, .popPBB, .group,
+        .setNWTTL, .decNWTTL, .setField, .pushPBB, .popPBB, .group, .setQueue,
     ]
 
     /// Instructions. The others are refused with BAD_INSTRUCTION/UNSUP_INST.
@@ -43,6 +43,6 @@ package enum SwitchCapabilities {
 
     /// What the features reply says.
     package static let features: Capabilities = [
-        .flowStatistics, .tableStatistics, .portStatistics, .groupStatistics,
+        .flowStatistics, .tableStatistics, .portStatistics, .groupStatistics, .queueStatistics,
     ]
 }

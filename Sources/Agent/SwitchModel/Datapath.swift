@@ -72,6 +72,9 @@ package protocol Datapath: AnyObject {
     /// The port's counters; nil: no such port. The model fills in the duration.
     func counters(ofPort port: PortNumber) -> PortStatistics?
 
+    /// What has gone through the port's queues; nothing if it has none.
+    func counters(ofQueuesOf port: PortNumber) -> [QueueCounters]
+
     /// Lets output to NORMAL send what is for the address to the port from now on. False if there is no memory; then nothing has changed.
     func learn(_ address: LearnedAddress, at port: PortNumber) -> Bool
 

@@ -84,7 +84,11 @@ extension SwitchModel {
         }
         // Apply-Actions run first, whatever the order in the message (§5.9), so the action set meets the packet that
         // they leave.
-        var actions = ActionValidation(HeaderContext(mod.match), groups: acceptsAnyGroup ? nil : groups)
+        var actions = ActionValidation(
+            HeaderContext(mod.match),
+            groups: acceptsAnyGroup ? nil : groups,
+            queues: queueIDs
+        )
         for case .applyActions(let list) in instructions { try actions.validateList(list) }
         for case .writeActions(let list) in instructions { try actions.validateSet(list) }
     }

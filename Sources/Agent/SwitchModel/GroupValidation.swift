@@ -36,7 +36,7 @@ extension SwitchModel {
         if group.type == .fastFailover && bucket.watchPort == .any && bucket.watchGroup == .any {
             throw .groupModFailed(.badWatch, "a bucket of a fast failover group that watches nothing")
         }
-        try ActionValidation(HeaderContext(.any), groups: groups).validateBucket(bucket.actions)
+        try ActionValidation(HeaderContext(.any), groups: groups, queues: queueIDs).validateBucket(bucket.actions)
     }
 
     /// Throws LOOP, CHAINING_UNSUPPORTED for groups nested too deep, OUT_OF_BUCKETS for too many.

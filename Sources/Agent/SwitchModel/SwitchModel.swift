@@ -53,6 +53,10 @@ package final class SwitchModel {
     package var addressAgeing = TimeAmount.seconds(300)
     /// Of ports that do not belong to all.
     package var portVLANs: [PortNumber: PortVLANs] = [:]
+    /// Of ports that have a rate or queues.
+    package internal(set) var portQueues: [PortNumber: EgressQueues] = [:]
+    /// The queues that actions may name: those that any port has.
+    var queueIDs: Set<UInt32> = [SwitchModel.defaultQueue]
     /// Whether all packets are output to NORMAL, whatever the tables say: there is no controller (§6.3.2, fail standalone mode).
     package var isStandalone = false {
         didSet { if isStandalone != oldValue { datapath.setStandalone(isStandalone) } }
@@ -138,7 +142,7 @@ package final class SwitchModel {
         guard let fields = PacketFields([UInt8](packetOut.data.readableBytesView)) else {
             throw .badRequest(.badPacket, "\(packetOut.data.readableBytes) bytes are no Ethernet frame")
         }
-        var actions = ActionValidation(HeaderContext(fields), groups: groups)
+        var actions = ActionValidation(HeaderContext(fields), groups: groups, queues: queueIDs)
         actions.allowsTable = true
         try actions.validateList(packetOut.actions)
         try datapath.packetOut(inPort: packetOut.inPort, actions: packetOut.actions, data: packetOut.data)

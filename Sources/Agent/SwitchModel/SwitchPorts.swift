@@ -35,6 +35,7 @@ extension SwitchModel {
     package func removePort(_ number: PortNumber) {
         guard let old = ports.removeValue(forKey: number) else { return }
         portVLANs[number] = nil
+        setQueues(EgressQueues(), of: number)
         livenessChanged()
         forgetAddresses(of: number)
         onPortStatus(PortStatus(reason: .delete, port: old.port))

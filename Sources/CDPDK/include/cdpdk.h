@@ -20,6 +20,7 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
 #include <rte_mempool.h>
 #include <rte_pause.h>
 #include <rte_prefetch.h>
@@ -37,6 +38,24 @@ static inline uint64_t cdpdk_mbuf_flags(const struct rte_mbuf *_Nonnull m) { ret
 static inline bool cdpdk_vlan_stripped(uint64_t flags) { return (flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0; }
 static inline uint16_t cdpdk_mbuf_vlan_tci(const struct rte_mbuf *_Nonnull m) { return m->vlan_tci; }
 static inline void cdpdk_mbuf_clear_flags(struct rte_mbuf *_Nonnull m) { m->ol_flags = 0; }
+/// In a packet's flags: actions have said by which queue of a port it is to leave. A flag of our own (rte_mbuf_dyn.h), which
+/// drivers clear when they receive, and which copies of the packet have, too. The queue lies where DPDK has a place for it.
+#define CDPDK_QUEUE_FLAG RTE_MBUF_F_LAST_FREE
+/// Reserves the flag, once the EAL is started; a negative error number if it is taken.
+int cdpdk_reserve_queue_flag(void);
+static inline void cdpdk_mbuf_set_queue(struct rte_mbuf *_Nonnull m, uint32_t queue)
+{
+	m->ol_flags |= CDPDK_QUEUE_FLAG;
+	m->hash.sched.queue_id = queue;
+}
+/// All ones if no action has said anything.
+static inline uint32_t cdpdk_mbuf_queue(const struct rte_mbuf *_Nonnull m)
+{
+	return (m->ol_flags & CDPDK_QUEUE_FLAG) != 0 ? m->hash.sched.queue_id : UINT32_MAX;
+}
+/// A ring (net_ring) hands over packets as they are, so the flag may come from another switch.
+static inline bool cdpdk_has_queue(uint64_t flags) { return (flags & CDPDK_QUEUE_FLAG) != 0; }
+static inline void cdpdk_mbuf_clear_queue(struct rte_mbuf *_Nonnull m) { m->ol_flags &= ~CDPDK_QUEUE_FLAG; }
 /// Makes room for `n` bytes before the packet; null if there is no headroom.
 static inline uint8_t *_Nullable cdpdk_mbuf_prepend(struct rte_mbuf *_Nonnull m, uint16_t n)
 {

@@ -18,6 +18,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case transmitFull
     /// The worker that owns the device's transmit queue was too far behind.
     case handoverFull
+    /// The port's queue was full: more came for longer than its rate lets out.
+    case queueFull
     /// Too many packet-ins were waiting.
     case packetInFull
     /// No buffer for a copy, or no room for a tag.
@@ -49,6 +51,7 @@ package enum DropReason: Int, CaseIterable, Sendable {
         case .noSuchPort: "no_such_port"
         case .transmitFull: "transmit_full"
         case .handoverFull: "handover_full"
+        case .queueFull: "queue_full"
         case .packetInFull: "packet_in_full"
         case .noBuffer: "no_buffer"
         case .runt: "runt"

@@ -64,6 +64,8 @@ package enum ActionOp: BitwiseCopyable {
     case setISID(UInt32)
     /// In network byte order, as the flow key has it.
     case setTunnelID(UInt64)
+    /// By which queue of a port it is to leave from now on.
+    case setQueue(UInt32)
     /// The instruction of a meter, by its `MeterSlot`: the first of the applied operations, as it runs before them (§5.9).
     case meter(UnsafeMutableRawPointer)
 }
@@ -112,6 +114,7 @@ extension ActionOp {
         case .setMPLS(let mask, _): mask >> 12 != 0 ? 43 : mask >> 9 != 0 ? 44 : 45
         case .setISID: 46
         case .setTunnelID: 47
+        case .setQueue: Self.queuePlace
         case .group: Self.groupPlace
         case .output, .outputAll, .outputInPort, .outputNormal, .controller, .outputTable, .outputNowhere:
             Self.outputPlace
@@ -119,9 +122,10 @@ extension ActionOp {
         case .meter: Self.setPlaces
         }
     }
-    static let groupPlace = 48
-    static let outputPlace = 49
-    static let setPlaces = 50
+    static let queuePlace = 48
+    static let groupPlace = 49
+    static let outputPlace = 50
+    static let setPlaces = 51
 
     /// Whether it sends the packet somewhere.
     package var isOutput: Bool { setPlace == Self.groupPlace || setPlace == Self.outputPlace }
@@ -130,7 +134,7 @@ extension ActionOp {
     package var isGroup: Bool { setPlace == Self.groupPlace }
 
     /// Whether it changes the packet. A meter that does sees to the key itself.
-    package var changesHeaders: Bool { setPlace < Self.groupPlace }
+    package var changesHeaders: Bool { setPlace < Self.queuePlace }
 }
 
 /// The header of a program; `applyCount` operations follow, then `writeCount` for the action set, in its order.

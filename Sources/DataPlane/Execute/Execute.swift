@@ -164,6 +164,9 @@ extension Worker {
                 runGroup(Int(slot), packet: packet, takes: takes, table: table, record: record, ingress: ingress)
             case .outputTable:
                 guard submit(packet, takes, ingress) else { continue }
+            case .setQueue(let queue):
+                cdpdk_mbuf_set_queue(edit.mbuf, queue)
+                continue
             case .meter(let slot):
                 guard passes(slot, edit.mbuf, packet: packet, ingress: ingress) else { return false }
                 continue
@@ -282,7 +285,7 @@ extension PacketEdit {
         case .setISID(let service): setISID(service)
         case .setTunnelID(let tunnel): key[FlowKey.Word.tunnel] = tunnel
         case .output, .outputAll, .outputInPort, .outputNormal, .controller, .outputTable, .outputNowhere, .pushVLAN,
-            .pushMPLS, .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .group, .meter:
+            .pushMPLS, .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .setQueue, .group, .meter:
             break  // not rewrites
         }
     }

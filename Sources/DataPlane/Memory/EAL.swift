@@ -56,6 +56,10 @@ package enum EAL {
                     "DPDK does not start: \(String(cString: rte_strerror(cdpdk_errno()))) (\(arguments.joined(separator: " ")))"
             )
         }
+        let flag = cdpdk_reserve_queue_flag()
+        guard flag == 0 else {
+            throw StartError(description: "DPDK has no flag for queues: \(String(cString: rte_strerror(-flag)))")
+        }
         return Environment(hugePages: useHugePages, megabytes: megabytes)
     }
 

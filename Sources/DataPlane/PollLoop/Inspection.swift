@@ -7,8 +7,8 @@ import CDPDK
 package struct Outcome {
     /// The tables visited and the entry found in each; nil: none.
     package var steps: [(table: UInt8, record: UInt32?)] = []
-    /// Port number and bytes, ports in the order in which they were first output to.
-    package var outputs: [(port: UInt32, bytes: [UInt8])] = []
+    /// Port number, bytes, and the queue that actions have said (nil: none), ports in the order in which they were first output to.
+    package var outputs: [(port: UInt32, bytes: [UInt8], queue: UInt32?)] = []
     package var packetIns: [(record: PacketInRecord, bytes: [UInt8])] = []
     package var drops: [DropReason] = []
 
@@ -92,7 +92,13 @@ extension Worker {
         for slot in 0..<PortSlot.limit where ports[slot].count > 0 {
             for i in 0..<ports[slot].count {
                 let mbuf = ports[slot].gathered[i].unsafelyUnwrapped
-                outcome.outputs.append((UInt32(ports[slot].number), PacketPool.bytes(of: mbuf)))
+                let queue = cdpdk_mbuf_queue(mbuf)
+                outcome.outputs.append(
+                    (
+                        UInt32(ports[slot].number), PacketPool.bytes(of: mbuf),
+                        queue == PortScheduler.noQueue ? nil : queue
+                    )
+                )
                 if counts {
                     ports[slot].counters.transmittedPackets &+= 1
                     ports[slot].counters.transmittedBytes &+= UInt64(cdpdk_mbuf_packet_length(mbuf))

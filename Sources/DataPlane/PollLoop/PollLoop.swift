@@ -20,6 +20,7 @@ extension Worker {
                 if receive(from: queues[i]) { worked = true }
             }
             if workerCount > 1, takeHandovers() { worked = true }
+            if settings.pointee.schedulers.load(as: Int.self) > 0, sendQueued() { worked = true }
             endStep(worked: worked)
         }
     }
@@ -67,7 +68,9 @@ extension Worker {
             flags |= cdpdk_mbuf_flags(mbuf)
         }
         var admitted = received
-        if shortest < 14 || cdpdk_vlan_stripped(flags) { admitted = sort(received, bytes: &bytes, ingress: ingress) }
+        if shortest < 14 || cdpdk_vlan_stripped(flags) || cdpdk_has_queue(flags) {
+            admitted = sort(received, bytes: &bytes, ingress: ingress)
+        }
         ports[ingress.slot].counters.receivedPackets &+= UInt64(received)
         ports[ingress.slot].counters.receivedBytes &+= bytes
         if let reason = refusal(of: ingress) {
@@ -77,13 +80,15 @@ extension Worker {
         return admitted
     }
 
-    /// Sorts out what is no Ethernet frame; puts back VLAN tags that a driver took out.
+    /// Sorts out what is no Ethernet frame; puts back VLAN tags that a driver took out, and forgets by which queue a packet left
+    /// another port.
     @inline(never)
     private borrowing func sort(_ received: Int, bytes: inout UInt64, ingress: Ingress) -> Int {
         bytes = 0
         var admitted = 0
         for i in 0..<received {
             let mbuf = burst.mbufs[i].unsafelyUnwrapped
+            cdpdk_mbuf_clear_queue(mbuf)
             let hasRoom = !cdpdk_vlan_stripped(cdpdk_mbuf_flags(mbuf)) || restoreTag(mbuf)
             let length = cdpdk_mbuf_packet_length(mbuf)
             bytes &+= UInt64(length)

@@ -14,6 +14,8 @@ package struct WorkerSettings {
     package var dropFragments: UInt64
     /// A `SlotList` of the ports that output to ALL goes to.
     package var floodPorts: UnsafeRawPointer
+    /// A `SchedulerList` of the ports whose queues this worker empties.
+    package var schedulers: UnsafeRawPointer
     /// The address of the `MeterSlot` of packet-ins (OFPM_CONTROLLER); 0: none.
     package var controllerMeter: UInt64
     /// The `AddressTable` of output to NORMAL.
@@ -122,6 +124,7 @@ package struct Worker: ~Copyable {
                 receivePlan: emptyList(),
                 dropFragments: 0,
                 floodPorts: emptyList(),
+                schedulers: emptyList(),
                 controllerMeter: 0,
                 addresses: UnsafeMutableRawPointer(mutating: emptyList()),
                 standalone: 0
@@ -189,7 +192,7 @@ func cacheAligned<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
         .bindMemory(to: Element.self, capacity: max(count, 1))
 }
 
-/// A `ReceivePlan`, a `SlotList` or an `AddressTable` with nothing in it: a worker with such a plan does not sleep.
+/// A `ReceivePlan`, a `SlotList`, a `SchedulerList` or an `AddressTable` with nothing in it: a worker with such a plan does not sleep.
 func emptyList() -> UnsafeRawPointer {
     let memory: UnsafeMutablePointer<UInt64> = zeroed(4)
     return UnsafeRawPointer(memory)

@@ -23,9 +23,18 @@ package struct Destination: RawRepresentable, Equatable, Sendable {
     /// The worker that owns the device's transmit queue.
     package static func worker(_ owner: Int) -> Destination { Destination(rawValue: 2 << 56 | UInt64(owner)) }
 
+    /// A port with queues, or with a rate: the address of its `PortScheduler`, which this worker alone uses.
+    package static func scheduler(_ address: UnsafeMutableRawPointer) -> Destination {
+        Destination(rawValue: 6 << 56 | UInt64(UInt(bitPattern: address)))
+    }
+
     var kind: UInt64 { rawValue >> 56 }
     /// There is a port, but controllers have set that nothing is sent there.
-    var isClosed: Bool { kind >= 4 }
+    var isClosed: Bool { kind == 4 || kind == 5 }
+    /// Of a port with queues.
+    var scheduler: UnsafeMutablePointer<PortScheduler>? {
+        UnsafeMutablePointer(bitPattern: UInt(rawValue & (1 << 56 - 1)))
+    }
     /// Why packets go nowhere from here: for what is neither a device nor a worker.
     var dropReason: DropReason {
         switch kind {
@@ -57,9 +66,10 @@ package struct PortSlot {
     package let gathered: UnsafeMutablePointer<OpaquePointer?>
     package var counters: PortCounters
 
-    /// OFPPC_PORT_DOWN, OFPPC_NO_RECV and OFPPC_NO_PACKET_IN (OpenFlow 1.3.5 §7.2.1).
+    /// OFPPC_PORT_DOWN, OFPPC_NO_RECV, OFPPC_NO_FWD and OFPPC_NO_PACKET_IN (OpenFlow 1.3.5 §7.2.1).
     static let portDown: UInt64 = 1 << 0
     static let noReceive: UInt64 = 1 << 2
+    static let noForward: UInt64 = 1 << 5
     static let noPacketIn: UInt64 = 1 << 6
 
     /// The most ports that a switch can have.

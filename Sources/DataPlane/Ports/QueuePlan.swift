@@ -10,7 +10,8 @@ package struct QueuePlan: Equatable, Sendable {
     package enum Transmit: Equatable, Sendable {
         /// Worker i sends by queue i.
         case queuePerWorker
-        /// The device has fewer queues than there are workers: one worker sends, the others hand their packets over to it.
+        /// The device has fewer queues than there are workers, or the port's packets wait in queues of its own: one worker sends, the
+        /// others hand their packets over to it.
         case owner(Int)
     }
 
@@ -21,7 +22,15 @@ package struct QueuePlan: Equatable, Sendable {
     }
 
     /// Gives each receive queue that `byHand` does not name to the worker that has the fewest so far, and counts all in `load`.
-    package init(receiveQueues: Int, transmitQueues: Int, byHand: [Int: Int] = [:], load: inout Load) {
+    ///
+    /// - Parameter schedules: Whether the port has a rate or queues, so that one worker has to send for all.
+    package init(
+        receiveQueues: Int,
+        transmitQueues: Int,
+        byHand: [Int: Int] = [:],
+        schedules: Bool = false,
+        load: inout Load
+    ) {
         receive = []
         for queue in 0..<receiveQueues {
             let fewest = load.queues.indices.min { load.queues[$0] < load.queues[$1] } ?? 0
@@ -29,7 +38,8 @@ package struct QueuePlan: Equatable, Sendable {
             receive.append(worker)
             load.queues[worker] += 1
         }
-        transmit = transmitQueues >= load.queues.count ? .queuePerWorker : .owner(receive.first ?? 0)
+        transmit =
+            transmitQueues >= load.queues.count && !schedules ? .queuePerWorker : .owner(receive.first ?? 0)
     }
 
     /// Takes the plan's queues out of the load again.

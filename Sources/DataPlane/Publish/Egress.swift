@@ -88,6 +88,9 @@ extension Worker {
                 bytes &-= UInt64(cdpdk_mbuf_packet_length(mbuf))
                 drop(mbuf, .transmitFull, at: slot)
             }
+        case 6:
+            // Counts as transmitted when it leaves its queue.
+            enqueue(gathered, count, destination.scheduler.unsafelyUnwrapped, slot: slot)
         case 2:
             // Counts as transmitted when the owner transmits it.
             handOver(gathered, count, to: destination.owner, slot: slot)

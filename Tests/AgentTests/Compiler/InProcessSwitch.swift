@@ -58,6 +58,8 @@ final class InProcessSwitch {
                 )
             )
         }
+        // Random actions name them. The devices, if there are any, have none.
+        model.setQueues(EgressQueues(queues: (1...3).map { PortScheduler.QueueRates(id: $0) }), of: 1)
         let list = UnsafeMutableRawPointer.allocate(byteCount: SlotList.size(count: portCount), alignment: 64)
         SlotList.initialize(list, (0..<UInt16(portCount)).map { $0 })
         worker.pointee.settings.pointee.floodPorts = UnsafeRawPointer(list)
@@ -164,8 +166,12 @@ struct Departure: Equatable, CustomStringConvertible {
     var bytes: [UInt8]
     /// Of a packet-in.
     var tunnelID: UInt64 = 0
+    /// Of a port.
+    var queue: UInt32?
 
-    var description: String { "\(destination) \(bytes.map { String($0, radix: 16) }.joined(separator: " "))" }
+    var description: String {
+        "\(destination) \(queue.map { "queue \($0) " } ?? "")\(bytes.map { String($0, radix: 16) }.joined(separator: " "))"
+    }
 }
 
 extension InProcessSwitch {
@@ -179,7 +185,7 @@ extension InProcessSwitch {
 
     func departures(_ outcome: Outcome) -> [Departure] {
         let outputs = outcome.outputs.map {
-            Departure(destination: .port(PortNumber(rawValue: $0.port)), bytes: $0.bytes)
+            Departure(destination: .port(PortNumber(rawValue: $0.port)), bytes: $0.bytes, queue: $0.queue)
         }
         let packetIns = outcome.packetIns.map { packetIn in
             let entry =
@@ -207,7 +213,12 @@ extension InProcessSwitch {
                 if case .controller(let reason, let table, let cookie, let metadata, _) = destination {
                     destination = .controller(reason, tableID: table, cookie: cookie, metadata: metadata, maxLength: 0)
                 }
-                return Departure(destination: destination, bytes: output.frame, tunnelID: output.tunnelID)
+                return Departure(
+                    destination: destination,
+                    bytes: output.frame,
+                    tunnelID: output.tunnelID,
+                    queue: output.queue
+                )
             }
         )
     }

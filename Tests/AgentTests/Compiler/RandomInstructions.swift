@@ -40,6 +40,7 @@ enum RandomInstructions {
         }
         for _ in 0..<Int.random(in: 0..<4, using: &random) {
             if let action = change(match, &random) { list.append(action) }
+            if Int.random(in: 0..<8, using: &random) == 0 { list.append(.setQueue(.random(in: 0...3, using: &random))) }
             if Int.random(in: 0..<3, using: &random) == 0 { list.append(output(&random)) }
         }
         if !inSet && Int.random(in: 0..<3, using: &random) == 0 { list += tags(match, inSet: false, &random) }

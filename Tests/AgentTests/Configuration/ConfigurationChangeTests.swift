@@ -32,6 +32,14 @@ struct ConfigurationChangeTests {
         #expect(try change(("[\"tcp:c1\", \"tcp:c2\"]", "[\"tcp:c2\", \"tcp:c1:6653\"]")).isEmpty)
     }
 
+    @Test func otherQueuesReplaceThePort() throws {
+        let change = try change(
+            ("name: a, device: net_null0", "name: a, device: net_null0, rate: 2Gbit/s, egress_queues: {3: {}}")
+        )
+        #expect(change.changedPorts.map(\.new.egress) == [EgressQueues(rate: 2_000_000_000, queues: [.init(id: 3)])])
+        #expect(change.addedPorts.isEmpty && change.removedPorts.isEmpty && !change.settingsChanged)
+    }
+
     @Test func portsComeAndGo() throws {
         let change = try change(
             ("{number: 1, name: a, device: net_null0}", "{number: 4, name: a, device: net_null0}"),

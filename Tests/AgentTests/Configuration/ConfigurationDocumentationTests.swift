@@ -96,7 +96,7 @@ struct ConfigurationDocumentationTests {
         for row in Self.rows {
             guard
                 let match = row.allowed.firstMatch(
-                    of: /^(0x[0-9a-f]+|[0-9]+)([A-Za-z]*) to (0x[0-9a-f]+|[0-9]+)([A-Za-z]*)/
+                    of: /^(0x[0-9a-f]+|[0-9]+)([A-Za-z\/]*) to (0x[0-9a-f]+|[0-9]+)([A-Za-z\/]*)/
                 )
             else { continue }
             let (low, lowUnit, high, highUnit) = (String(match.1), match.2, String(match.3), match.4)

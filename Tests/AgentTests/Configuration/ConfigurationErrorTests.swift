@@ -180,6 +180,38 @@ struct ConfigurationErrorTests {
             "2:57: ports[0].trunks: the list is empty: without it the port carries all VLANs"
         ),
         (
+            "ports: [{number: 1, name: a, device: net_null0, rate: 100M}]",
+            "2:55: ports[0].rate: \"100M\" is no rate from 64kbit/s to 1000Gbit/s: a whole number and kbit/s, Mbit/s or Gbit/s is wanted"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, egress_queues: 4}]",
+            "2:64: ports[0].egress_queues: \"4\" is no mapping: a mapping is wanted, {key: value, …} or one line \"key: value\" for each"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, egress_queues: {4294967295: {}}}]",
+            "2:65: ports[0].egress_queues.4294967295: 4294967295 is out of range: a number from 0 to 4294967294 is wanted"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, egress_queues: {1: {min: 1Gbit/s}}}]",
+            "2:69: ports[0].egress_queues.1.min: there is no such key: allowed is min_rate, max_rate"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, egress_queues: {1: {min_rate: 3Mbit/s, max_rate: 2Mbit/s}}}]",
+            "2:79: ports[0].egress_queues.1.min_rate: 3Mbit/s are more than the queue's max_rate of 2Mbit/s"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, rate: 1Mbit/s, egress_queues: {1: {max_rate: 2Mbit/s}}}]",
+            "2:94: ports[0].egress_queues.1.max_rate: 2Mbit/s are more than the port's rate of 1Mbit/s"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, rate: 1Mbit/s, egress_queues: {1: {min_rate: 600kbit/s}, 0x2: {min_rate: 500kbit/s}}}]",
+            "2:79: ports[0].egress_queues: the queues' min_rate are 1100kbit/s together: the port's rate of 1Mbit/s is the most"
+        ),
+        (
+            "ports: [{number: 1, name: a, device: net_null0, egress_queues: {1: {}, 0x1: {}}}]",
+            "2:72: ports[0].egress_queues.0x1: the queue 1 is there already: each is wanted once"
+        ),
+        (
             "ports: [{number: 1, name: a, device: net_null0, tag: 4095}]",
             "2:54: ports[0].tag: 4095 is out of range: a number from 1 to 4094 is wanted"
         ),

@@ -165,6 +165,33 @@ struct ConfigurationTests {
         #expect(ports.datapath.macTableSize == 10 && ports.datapath.macAgingTime == .seconds(60))
     }
 
+    @Test func portsMayHaveARateAndQueues() throws {
+        let configuration = try parse(
+            """
+            {datapath: {id: 1}, ports: [
+              {number: 1, name: a, device: net_null0, rate: 100Mbit/s, egress_queues: {
+                0x2: {max_rate: 50Mbit/s}, 1: {min_rate: 64kbit/s, max_rate: 1Mbit/s}, 0: {}}},
+              {number: 2, name: b, device: net_null1, rate: 1Gbit/s}, {number: 3, name: c, device: net_null2}]}
+            """
+        )
+        #expect(
+            configuration.ports.map(\.egress) == [
+                EgressQueues(
+                    rate: 100_000_000,
+                    queues: [
+                        .init(id: 0), .init(id: 1, minimum: 64_000, maximum: 1_000_000),
+                        .init(id: 2, maximum: 50_000_000),
+                    ]
+                ), EgressQueues(rate: 1_000_000_000), EgressQueues(),
+            ]
+        )
+        // Each place of three queues, and of the default queue of the second port, holds a buffer.
+        let bare = try parse(
+            "{datapath: {id: 1}, ports: [{number: 1, name: a, device: net_null0}, {number: 2, name: b, device: net_null1}, {number: 3, name: c, device: net_null2}]}"
+        )
+        #expect(configuration.memoryNeeded.packetBuffers - bare.memoryNeeded.packetBuffers == 4 * 512)
+    }
+
     @Test func anEmptyListTurnsTheListenersOff() throws {
         #expect(try parse("{datapath: {id: 1}, openflow: {listen: []}}").openflow.listen == [])
     }

@@ -54,6 +54,21 @@ struct TextTableTests {
         )
     }
 
+    @Test func queues() {
+        var report = QueueReport(port: 2, name: "out", queue: 1, packets: 100, bytes: 6_400, dropped: 3)
+        (report.minRate, report.maxRate, report.waiting) = (1_500_000, 2_000_000_000, 7)
+        #expect(
+            TextTable(
+                queues: [report, QueueReport(port: 2, name: "out", queue: nil, packets: 0, bytes: 0, dropped: 0)]
+            ).description
+                == """
+                PORT  NAME    QUEUE    MIN RATE  MAX RATE  TX PACKETS  TX BYTES  DROPPED  WAITING
+                   2  out         1  1500kbit/s   2Gbit/s         100      6400        3        7
+                   2  out   default           -         -           0         0        0        0
+                """
+        )
+    }
+
     @Test func workers() {
         var report = WorkerReport(worker: 0, core: 1)
         (report.packets, report.busyRatio, report.cyclesPerPacket) = (5, 0.256, 123.44)

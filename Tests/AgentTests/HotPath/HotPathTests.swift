@@ -51,7 +51,7 @@ struct HotPathTests {
             }
         }
         // The stages that a packet goes through are among what was looked at, so nothing has been left out by accident.
-        for stage in ["execute", "packetIn", "freeDropped", "applyDeltas", "takeHandovers", "reparse"] {
+        for stage in ["execute", "packetIn", "freeDropped", "applyDeltas", "takeHandovers", "reparse", "sendQueued"] {
             #expect(seen.contains { $0.contains(stage) }, "\(stage) was not reached")
         }
     }

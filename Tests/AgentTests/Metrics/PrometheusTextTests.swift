@@ -12,6 +12,9 @@ func fullSnapshot() -> MetricsSnapshot {
     (port.receiveDropped, port.transmitDropped, port.receiveErrors, port.transmitErrors) = (3, 4, 5, 6)
     (port.linkUp, port.linkSpeed) = (true, 10_000)
     snapshot.ports = [port, PortReport(number: 0xffff_ff00, name: "b", device: "net_null0")]
+    var queue = QueueReport(port: 1, name: "h1", queue: 4, packets: 31, bytes: 32, dropped: 33)
+    queue.waiting = 34
+    snapshot.queues = [queue, QueueReport(port: 1, name: "h1", queue: nil, packets: 35, bytes: 36, dropped: 37)]
     snapshot.drops = [
         DropReport(reason: "table_miss", port: 1, packets: 7), DropReport(reason: "no_buffer", port: nil, packets: 8),
     ]
@@ -78,6 +81,14 @@ struct PrometheusTextTests {
                 ringway_port_up{port="1",name="h1"} 1
                 ringway_port_up{port="4294967040",name="b"} 0
                 ringway_port_speed_bytes_per_second{port="1",name="h1"} 1250000000
+                ringway_queue_transmit_packets_total{port="1",name="h1",queue="4"} 31
+                ringway_queue_transmit_packets_total{port="1",name="h1",queue="default"} 35
+                ringway_queue_transmit_bytes_total{port="1",name="h1",queue="4"} 32
+                ringway_queue_transmit_bytes_total{port="1",name="h1",queue="default"} 36
+                ringway_queue_dropped_total{port="1",name="h1",queue="4"} 33
+                ringway_queue_dropped_total{port="1",name="h1",queue="default"} 37
+                ringway_queue_waiting_packets{port="1",name="h1",queue="4"} 34
+                ringway_queue_waiting_packets{port="1",name="h1",queue="default"} 0
                 ringway_drops_total{reason="table_miss",port="1"} 7
                 ringway_drops_total{reason="no_buffer",port=""} 8
                 ringway_table_lookups_total{table="0"} 10

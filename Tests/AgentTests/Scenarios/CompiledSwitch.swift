@@ -19,6 +19,8 @@ final class CompiledSwitch: ScenarioSwitch {
         system = try InProcessSwitch(portCount: ports.count)
         system.model.onFlowRemoved = { [unowned self] in flowRemoved.append($0) }
         try system.openDevices()
+        // The scenario says which ports have queues.
+        system.model.setQueues(EgressQueues(), of: 1)
     }
 
     deinit { system.closeDevices() }
@@ -28,6 +30,8 @@ final class CompiledSwitch: ScenarioSwitch {
         system.datapath.setDropsFragments(handling == .drop)
         system.settle()
     }
+
+    func configure(queues: [UInt32: [UInt32]]) { system.model.configure(queues: queues) }
 
     func configure(_ port: UInt32, _ config: PortConfig) throws {
         try system.model.configure(port, config)
@@ -123,7 +127,7 @@ final class CompiledSwitch: ScenarioSwitch {
 
     private func observation(_ outcome: Outcome) -> Observation {
         var observation = Observation(drops: outcome.drops)
-        observation.sent = outcome.outputs.map { SentFrame(port: $0.port, $0.bytes) }
+        observation.sent = outcome.outputs.map { SentFrame(port: $0.port, $0.bytes, queue: $0.queue) }
         for (record, bytes) in outcome.packetIns {
             let hasEntry = record.record != PacketInRecord.noRecord
             let entry = hasEntry ? system.datapath.compiler.flows.entry(Int(record.record)) : nil

@@ -72,6 +72,8 @@ final class LiveSwitch: ScenarioSwitch {
         }
     }
 
+    func configure(queues: [UInt32: [UInt32]]) throws { throw ScenarioError("live: false is wanted beside queues") }
+
     func configure(_ number: UInt32, _ config: PortConfig) throws {
         guard let port = try portDescriptions().first(where: { $0.number.rawValue == number }) else {
             throw ScenarioError("there is no port \(number)")

@@ -35,6 +35,8 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
         try model.setConfig(SwitchConfig(fragmentHandling: handling))
     }
 
+    func configure(queues: [UInt32: [UInt32]]) { model.configure(queues: queues) }
+
     func configure(_ port: UInt32, _ config: PortConfig) throws { try model.configure(port, config) }
 
     func execute(_ rules: [(origin: Scenario.OpenFlowMessage, message: RecordedMessage)]) throws {
@@ -82,6 +84,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
 
     // MARK: Datapath
 
+    func counters(ofQueuesOf port: PortNumber) -> [QueueCounters] { [] }
     func counters(ofGroup id: GroupID) -> GroupCounters { GroupCounters() }
     func apply(_ changes: [FlowChange], groups: [GroupChange], atomically: Bool) throws(OpenFlowError) {}
     func configure(ports: [PortNumber: PortConfig]) {}
@@ -141,7 +144,7 @@ final class ModelSwitch: ScenarioSwitch, Datapath {
                 portCounters[port]?.transmittedPackets += 1
                 portCounters[port]?.transmittedBytes += UInt64(output.frame.count)
                 balance.sent += 1
-                observation.sent.append(SentFrame(port: port.rawValue, output.frame))
+                observation.sent.append(SentFrame(port: port.rawValue, output.frame, queue: output.queue))
             case .controller(let reason, let tableID, let cookie, let metadata, _):
                 balance.toController += 1
                 observation.sent.append(
@@ -179,6 +182,16 @@ extension SwitchModel {
             return nil
         } catch {
             return error
+        }
+    }
+
+    /// Gives ports queues without rates of their own.
+    func configure(queues: [UInt32: [UInt32]]) {
+        for (port, ids) in queues {
+            setQueues(
+                EgressQueues(queues: ids.map { PortScheduler.QueueRates(id: $0) }),
+                of: PortNumber(rawValue: port)
+            )
         }
     }
 

@@ -141,7 +141,7 @@ extension Scenario.Event {
         case .rules(let messages): messages
         case .refused(let message, _): [message]
         case .packetOut(let text, _): [.packetOut(text)]
-        case .config, .portConfig, .packet, .wait, .counters: []
+        case .config, .queues, .portConfig, .packet, .wait, .counters: []
         }
     }
 }

@@ -13,6 +13,7 @@ extension Scenario {
             "live",
             "reason",
             "config",
+            "queues",
             "groups",
             "meters",
             "rules",
@@ -28,6 +29,7 @@ extension Scenario {
             notLive = reason
         }
         if let config = keys["config"] { steps.append(try Step(config: config)) }
+        if let queues = keys["queues"] { steps.append(try Step(queues: queues)) }
         if let groups = keys["groups"] {
             let messages = try groups.list().map { Scenario.OpenFlowMessage.group(try $0.text()) }
             steps.append(Step(line: groups.line, event: .rules(messages)))
@@ -119,6 +121,16 @@ extension Scenario.Step {
             }
         guard let handling else { throw config.failure("frags: drop or normal") }
         self.init(line: config.line, event: .config(handling))
+    }
+
+    /// `{2: [1, 2]}`: queues, by port.
+    fileprivate init(queues value: ScenarioValue) throws {
+        var ports: [UInt32: [UInt32]] = [:]
+        for (key, queues) in try value.mapping() {
+            guard let number = UInt32(key) else { throw value.failure("a port number expected, not \(key)") }
+            ports[number] = try queues.list().map { try $0.number(UInt32.self) }
+        }
+        self.init(line: value.line, event: .queues(ports))
     }
 
     /// `{2: [no-forward]}`, with the words of `ovs-ofctl mod-port`.
@@ -231,6 +243,7 @@ extension Scenario.Fate {
         let cookie = keys.removeValue(forKey: "cookie")
         let metadata = try keys.removeValue(forKey: "metadata")?.number(UInt64.self) ?? 0
         let tunnelID = try keys.removeValue(forKey: "tunnel")?.number(UInt64.self) ?? 0
+        let queue = try keys.removeValue(forKey: "queue")?.number(UInt32.self)
         let frame: [UInt8]
         if let whole = keys.removeValue(forKey: "packet") {
             guard keys.isEmpty else { throw value.failure("packet describes all of it: nothing beside it") }
@@ -239,7 +252,7 @@ extension Scenario.Fate {
             frame = try ScenarioPacket.frame(Self.change(packet, keys, value))
         }
         if let port {
-            self = .port(try port.number(UInt32.self), frame)
+            self = .port(try port.number(UInt32.self), frame, queue: queue)
             return
         }
         let reason: PacketInReason? =

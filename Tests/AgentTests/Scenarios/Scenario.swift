@@ -29,6 +29,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
     enum Event: Sendable {
         case config(FragmentHandling)
+        /// The queues of ports, which the operator gives them.
+        case queues([UInt32: [UInt32]])
         /// Port-mods.
         case portConfig([UInt32: PortConfig])
         /// Flow-mods, group-mods and meter-mods that must be accepted.
@@ -62,7 +64,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
     /// What becomes of a packet, or of one copy of it.
     enum Fate: Sendable {
-        case port(UInt32, [UInt8])
+        case port(UInt32, [UInt8], queue: UInt32?)
         case controller(PacketInReason, tableID: UInt8, cookie: UInt64, metadata: UInt64, tunnelID: UInt64, [UInt8])
         case drop(DropReason)
     }

@@ -29,7 +29,7 @@ struct ScenarioCoverageTests {
             case .packet(_, _, let out), .packetOut(_, let out):
                 accepted += messages
                 fates += out
-            case .rules, .config, .portConfig, .wait, .counters: accepted += messages
+            case .rules, .config, .queues, .portConfig, .wait, .counters: accepted += messages
             }
         }
         (self.accepted, self.refused, self.fates, self.errors) = (accepted, refused, fates, errors)
@@ -125,6 +125,7 @@ struct ScenarioCoverageTests {
         let exceptions: [DropReason: String] = [
             .transmitFull: "a device that takes no more: an overload, which no rule makes",
             .handoverFull: "a worker that is behind: an overload",
+            .queueFull: "more than a queue's rate lets out: an overload",
             .packetInFull: "more packet-ins than the control side takes: an overload",
             .noBuffer: "no packet buffer left: an overload",
             .vlan: "ports that carry some VLANs only: NormalTests",

@@ -7,11 +7,13 @@ import Testing
 
 /// One copy of a packet that left: where, and its bytes. In words, so that a difference can be read.
 struct SentFrame: Hashable, CustomStringConvertible {
-    /// `port 2`, `controller no_match table=0 cookie=0x0 metadata=0x0 tunnel=0x0 in_port=1`.
+    /// `port 2`, `port 2 queue 1`, `controller no_match table=0 cookie=0x0 metadata=0x0 tunnel=0x0 in_port=1`.
     var destination: String
     var bytes: [UInt8]
 
-    init(port: UInt32, _ bytes: [UInt8]) { (destination, self.bytes) = ("port \(port)", bytes) }
+    init(port: UInt32, _ bytes: [UInt8], queue: UInt32? = nil) {
+        (destination, self.bytes) = ("port \(port)" + (queue.map { " queue \($0)" } ?? ""), bytes)
+    }
 
     init(
         packetIn reason: PacketInReason,
@@ -74,6 +76,8 @@ struct PacketBalance: Equatable, CustomStringConvertible {
 /// A switch with empty tables and counters at 0 when a scenario begins.
 protocol ScenarioSwitch: AnyObject {
     func configure(_ handling: FragmentHandling) throws
+    /// Gives ports queues.
+    func configure(queues: [UInt32: [UInt32]]) throws
     /// Sets what controllers set of a port, by a port-mod.
     func configure(_ port: UInt32, _ config: PortConfig) throws
     /// Carries out flow-mods, group-mods and meter-mods, which must be accepted.
@@ -113,6 +117,7 @@ struct ScenarioRun {
         let place = "\(scenario.file).yaml:\(step.line)"
         switch step.event {
         case .config(let handling): try target.configure(handling)
+        case .queues(let queues): try target.configure(queues: queues)
         case .portConfig(let ports):
             for (port, config) in ports.sorted(by: { $0.key < $1.key }) { try target.configure(port, config) }
         case .rules(let messages): try target.execute(try messages.map { ($0, try rules[$0]) })
@@ -235,7 +240,7 @@ extension Observation {
     init(_ fates: [Scenario.Fate], inPort: UInt32) {
         for fate in fates {
             switch fate {
-            case .port(let port, let bytes): sent.append(SentFrame(port: port, bytes))
+            case .port(let port, let bytes, let queue): sent.append(SentFrame(port: port, bytes, queue: queue))
             case .controller(let reason, let tableID, let cookie, let metadata, let tunnelID, let bytes):
                 sent.append(
                     SentFrame(

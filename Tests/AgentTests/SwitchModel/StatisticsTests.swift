@@ -146,10 +146,10 @@ struct StatisticsTests {
                     #expect(list == Array((table.tableID + 1)..<254))
                 case .writeActions(let list, miss: false):
                     kinds.append(4)
-                    #expect(list.map(\.type) == [0, 11, 12, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25, 26, 27])
+                    #expect(list.map(\.type) == [0, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27])
                 case .applyActions(let list, miss: false):
                     kinds.append(6)
-                    #expect(list.map(\.type) == [0, 11, 12, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25, 26, 27])
+                    #expect(list.map(\.type) == [0, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27])
                 case .match(let list):
                     kinds.append(8)
                     // in_port without, eth_dst with a mask, whose length counts twice.

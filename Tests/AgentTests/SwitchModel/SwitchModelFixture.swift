@@ -8,6 +8,8 @@ import Testing
 
 /// Notes what it is asked to do; its counters are what the test says.
 final class RecordingDatapath: Datapath {
+    var queueCounters: [PortNumber: [QueueCounters]] = [:]
+    func counters(ofQueuesOf port: PortNumber) -> [QueueCounters] { queueCounters[port] ?? [] }
     enum Change: Equatable {
         case add(String), modify(String), remove(String)
     }

@@ -47,7 +47,9 @@ struct SwitchModelTests {
                     bufferCount: 0,
                     tableCount: 254,
                     auxiliaryID: 3,
-                    capabilities: [.flowStatistics, .tableStatistics, .portStatistics, .groupStatistics]
+                    capabilities: [
+                        .flowStatistics, .tableStatistics, .portStatistics, .groupStatistics, .queueStatistics,
+                    ]
                 )
         )
     }
