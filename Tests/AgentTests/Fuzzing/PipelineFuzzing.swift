@@ -235,7 +235,6 @@ private final class FuzzedSwitch {
         try system.execute(FlowMod(tableID: TableID.all, command: .delete))
         try system.execute(GroupMod(command: .delete, groupID: .all))
         try model.execute(MeterMod(command: .delete, meterID: MeterID.all))
-        model.forgetAddresses()
         try model.setConfig(SwitchConfig())
         system.datapath.setDropsFragments(false)
         for port in model.portDescriptions {
