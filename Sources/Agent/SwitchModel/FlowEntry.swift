@@ -92,9 +92,10 @@ package final class FlowEntry {
 /// Priority and normalized match: no two entries of a table have the same (§5.2). Hashed once, because a flow-mod looks for it
 /// several times.
 struct FlowIdentity: Hashable {
+    // Compared first: others in a table of hashes differ in it, and have much of their matches alike.
+    private let hash: Int
     let priority: UInt16
     let match: Match
-    private let hash: Int
 
     init(priority: UInt16, match: Match) {
         self.priority = priority

@@ -16,6 +16,17 @@ package struct MatchField: Hashable, Sendable {
         self.mask = mask
     }
 
+    /// In as few words as there are: matches are hashed for each flow-mod.
+    package func hash(into hasher: inout Hasher) {
+        func combine(_ value: UInt128, _ salt: UInt64) {
+            let high = UInt64(truncatingIfNeeded: value >> 64)
+            hasher.combine(UInt64(truncatingIfNeeded: value) ^ salt << 56)
+            if high != 0 { hasher.combine(high) }
+        }
+        combine(value, UInt64(field.rawValue))
+        if let mask { combine(mask, ~UInt64(field.rawValue)) }
+    }
+
     /// OFPVID_PRESENT: the bit of `vlan_vid` that is set for every packet with a tag.
     package static let vlanPresent: UInt128 = 0x1000
 
