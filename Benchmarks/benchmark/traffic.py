@@ -79,11 +79,8 @@ def write_rules(path: Path, count):
             )
 
 
-BARRIER_ID = 0xFFFF
-
-
 def flow_mods(count):
-    """The same rules as OpenFlow 1.3 messages, and a barrier request with the transaction id BARRIER_ID behind them."""
+    """The same rules as OpenFlow 1.3 messages, and a barrier request behind them."""
     instructions = struct.pack("!HHIHHIHxxxxxx", 4, 24, 0, 0, 16, 2, 0)
     messages = []
     for flow in flows(count):
@@ -96,7 +93,7 @@ def flow_mods(count):
         fixed = struct.pack("!QQBBHHHIIIHxx", 0, 0, 0, 0, 0, 0, 100, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
         messages.append(struct.pack("!BBHI", 4, 14, 8 + len(fixed) + len(match) + len(instructions), 0))
         messages += fixed, match, instructions
-    return b"".join(messages) + struct.pack("!BBHI", 4, 20, 8, BARRIER_ID)
+    return b"".join(messages) + struct.pack("!BBHI", 4, 20, 8, 0)
 
 
 def write_port_rule(path: Path, _):

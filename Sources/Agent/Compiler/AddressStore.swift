@@ -32,8 +32,7 @@ final class AddressStore {
     func set(_ key: AddressKey, slot: UInt16) -> Bool {
         if keys.isEmpty || 2 * (count + 1) > keys.count, find(key) == nil, !grow() { return false }
         let place = UInt64(slot) << 48 | UInt64(Clock.now)
-        var index = home(key.rawValue)
-        while keys[index] != 0 && keys[index] != key.rawValue { index = next(index) }
+        let index = search(key.rawValue)
         places[index] = place
         store(index, \.place) { _ in place }
         if keys[index] == 0 {
@@ -83,11 +82,14 @@ final class AddressStore {
 
     private func find(_ key: AddressKey) -> Int? {
         guard !keys.isEmpty else { return nil }
-        var index = home(key.rawValue)
-        while keys[index] != key.rawValue {
-            if keys[index] == 0 { return nil }
-            index = next(index)
-        }
+        let index = search(key.rawValue)
+        return keys[index] == 0 ? nil : index
+    }
+
+    /// The place of a key or, if it is not there, the free one where it would be.
+    private func search(_ key: UInt64) -> Int {
+        var index = home(key)
+        while keys[index] != 0 && keys[index] != key { index = next(index) }
         return index
     }
 
@@ -109,9 +111,7 @@ final class AddressStore {
         _ index: Int,
         _ field: KeyPath<AddressTable.Entry, UInt64>
     ) -> UnsafeMutablePointer<UInt64> {
-        let offset = MemoryLayout<AddressTable.Entry>.offset(of: field) ?? 0
-        return (UnsafeMutableRawPointer(AddressTable.entries(table) + index) + offset)
-            .assumingMemoryBound(to: UInt64.self)
+        (AddressTable.entries(table) + index).word(field)
     }
 
     private func store(_ index: Int, _ field: KeyPath<AddressTable.Entry, UInt64>, _ value: (Int) -> UInt64) {
@@ -140,8 +140,7 @@ final class AddressStore {
         keys = Array(repeating: 0, count: size)
         places = keys
         for entry in known {
-            var index = home(entry.key)
-            while keys[index] != 0 { index = next(index) }
+            let index = search(entry.key)
             (keys[index], places[index]) = (entry.key, entry.stored)
             for (worker, place) in entry.places.enumerated() {
                 AddressTable.entries(new[worker])[index] = AddressTable.Entry(key: entry.key, place: place)

@@ -41,22 +41,23 @@ package final class CompiledDatapath: Datapath {
         self.pool = pool
         self.memory = memory
         publisher = Publisher(workers: workers, memory: memory)
+        let settings = workers.map { $0.pointee.settings }
         compiler = Compiler(
             memory: memory,
             sink: publisher,
-            settings: workers.map { $0.pointee.settings },
+            settings: settings,
             tableSlots: workers.map { $0.pointee.tables },
             groupSlots: workers.map { $0.pointee.groups }
         )
         meters = MeterStore(
             memory: memory,
             publisher: publisher,
-            settings: workers.map { $0.pointee.settings }
+            settings: settings
         )
         addresses = AddressStore(
             memory: memory,
             publisher: publisher,
-            settings: workers.map { $0.pointee.settings }
+            settings: settings
         )
         compiler.programs.meterSlot = { [meters] in meters.slot($0) }
         ports = PortTable(workers: workers, pool: pool, publisher: publisher, memory: memory)

@@ -282,17 +282,3 @@ package final class Compiler {
         }
     }
 }
-
-extension UnsafeMutablePointer<WorkerSettings> {
-    /// The word of a setting.
-    func word(_ setting: KeyPath<WorkerSettings, UInt64>) -> UnsafeMutablePointer<UInt64> {
-        let offset = MemoryLayout<WorkerSettings>.offset(of: setting) ?? 0
-        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
-    }
-
-    /// The word of a setting that is an address.
-    func word<Address>(_ setting: KeyPath<WorkerSettings, Address>) -> UnsafeMutablePointer<UInt64> {
-        let offset = MemoryLayout<WorkerSettings>.offset(of: setting) ?? 0
-        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
-    }
-}

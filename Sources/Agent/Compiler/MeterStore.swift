@@ -160,14 +160,6 @@ final class MeterStore {
     }
 }
 
-extension UnsafeMutablePointer {
-    /// The word of a counter.
-    fileprivate func word(_ counter: KeyPath<Pointee, UInt64>) -> UnsafePointer<UInt64> {
-        UnsafeRawPointer(self).advanced(by: MemoryLayout<Pointee>.offset(of: counter) ?? 0)
-            .assumingMemoryBound(to: UInt64.self)
-    }
-}
-
 extension RateBand {
     fileprivate init(_ band: MeterBand, of meter: Meter) {
         let verdict: MeterVerdict =

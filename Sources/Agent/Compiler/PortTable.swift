@@ -31,10 +31,8 @@ package final class PortTable {
     private var load: QueuePlan.Load
     /// Slots that may be used (again). The last slot stands for no port at all.
     private var freeSlots: [UInt16] = (0..<UInt16(PortSlot.limit - 1)).reversed()
-    /// The present list of receive queues and of ports for ALL, by worker.
-    private var receivePlans: [(block: UnsafeMutableRawPointer, bytes: Int)?]
-    private var floodLists: [(block: UnsafeMutableRawPointer, bytes: Int)?]
-    private var schedulerLists: [(block: UnsafeMutableRawPointer, bytes: Int)?]
+    /// What `publishLists` has sent last, by worker.
+    private var lists: [[(block: UnsafeMutableRawPointer, bytes: Int)]]
 
     init(workers: [UnsafeMutablePointer<Worker>], pool: PacketPool, publisher: Publisher, memory: TableMemory) {
         self.workers = workers
@@ -42,9 +40,7 @@ package final class PortTable {
         self.publisher = publisher
         self.memory = memory
         load = QueuePlan.Load(workers: workers.count)
-        receivePlans = Array(repeating: nil, count: workers.count)
-        floodLists = Array(repeating: nil, count: workers.count)
-        schedulerLists = Array(repeating: nil, count: workers.count)
+        lists = Array(repeating: [], count: workers.count)
     }
 
     package struct PortError: Error, CustomStringConvertible {
@@ -90,6 +86,11 @@ package final class PortTable {
             schedules: !egress.isEmpty,
             load: &load
         )
+        func refuse(_ what: String) -> PortError {
+            plan.leave(&load)
+            device.close()
+            return PortError(description: "port \(number) (\(name)): no memory for \(what)")
+        }
         var trunks: UnsafeMutableRawPointer?
         var access: UInt16 = 0
         switch vlans {
@@ -97,20 +98,14 @@ package final class PortTable {
         case .access(let vlan): access = vlan
         case .trunk(let vlans):
             trunks = memory.allocate(VLANBitmap.size, reserve: true)
-            guard let trunks else {
-                plan.leave(&load)
-                device.close()
-                throw PortError(description: "port \(number) (\(name)): no memory for the list of VLANs")
-            }
+            guard let trunks else { throw refuse("the list of VLANs") }
             VLANBitmap.initialize(trunks, vlans)
         }
         let scheduler =
             egress.isEmpty ? nil : SchedulerBlock(egress, device: device, slot: slot, memory: memory)
         guard egress.isEmpty || scheduler != nil else {
             if let trunks { memory.deallocate(trunks, VLANBitmap.size) }
-            plan.leave(&load)
-            device.close()
-            throw PortError(description: "port \(number) (\(name)): no memory for the queues")
+            throw refuse("the queues")
         }
         let entry = Entry(
             number: number,
@@ -194,8 +189,8 @@ package final class PortTable {
         }
     }
 
-    /// Sends each worker its list of queues, its list of ports for ALL, and the schedulers that it empties. What no worker polls is in no list, even if there is no
-    /// memory for the new ones: then an empty list stays.
+    /// Sends each worker its list of queues, its list of ports for ALL, and the schedulers that it empties. What no worker polls is in
+    /// no list, even if there is no memory for the new ones: then an empty list stays.
     private func publishLists() -> Bool {
         let sorted = entries.values.sorted { $0.number < $1.number }
         var complete = true
@@ -228,12 +223,8 @@ package final class PortTable {
             publisher.store(worker: index, settings.word(\.receivePlan), UInt64(UInt(bitPattern: receive)))
             publisher.store(worker: index, settings.word(\.floodPorts), UInt64(UInt(bitPattern: flood)))
             publisher.store(worker: index, settings.word(\.schedulers), UInt64(UInt(bitPattern: schedulerList)))
-            if let old = schedulerLists[index] { publisher.retire(old.block, old.bytes) }
-            schedulerLists[index] = (schedulerList, schedulersSize)
-            if let old = receivePlans[index] { publisher.retire(old.block, old.bytes) }
-            if let old = floodLists[index] { publisher.retire(old.block, old.bytes) }
-            receivePlans[index] = (receive, receiveSize)
-            floodLists[index] = (flood, floodSize)
+            for old in lists[index] { publisher.retire(old.block, old.bytes) }
+            lists[index] = [(receive, receiveSize), (flood, floodSize), (schedulerList, schedulersSize)]
         }
         return complete
     }
@@ -286,13 +277,5 @@ package final class PortTable {
             receiveCRCErrors: unknown,
             collisions: unknown
         )
-    }
-}
-
-extension UnsafeMutablePointer<PortSlot> {
-    /// The word of a port slot that deltas store to.
-    func word(_ field: KeyPath<PortSlot, UInt64>) -> UnsafeMutablePointer<UInt64> {
-        let offset = MemoryLayout<PortSlot>.offset(of: field) ?? 0
-        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
     }
 }

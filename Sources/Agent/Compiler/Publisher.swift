@@ -159,3 +159,17 @@ package final class Publisher: DeltaSink {
         while !collect() && Clock.cycles < end { cdpdk_pause() }
     }
 }
+
+extension UnsafeMutablePointer {
+    /// The word of a field that a delta stores to or a worker counts in.
+    func word(_ field: KeyPath<Pointee, UInt64>) -> UnsafeMutablePointer<UInt64> { word(of: field) }
+
+    /// The word of a field that is an address.
+    func word(_ field: KeyPath<Pointee, UnsafeRawPointer>) -> UnsafeMutablePointer<UInt64> { word(of: field) }
+    func word(_ field: KeyPath<Pointee, UnsafeMutableRawPointer>) -> UnsafeMutablePointer<UInt64> { word(of: field) }
+
+    private func word(of field: PartialKeyPath<Pointee>) -> UnsafeMutablePointer<UInt64> {
+        let offset = MemoryLayout<Pointee>.offset(of: field) ?? 0
+        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
+    }
+}

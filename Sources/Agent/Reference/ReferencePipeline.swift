@@ -210,7 +210,7 @@ package struct ReferencePipeline {
 
     /// §4.5, as a learning switch with VLANs (IEEE 802.1Q) does it.
     private mutating func outputNormal() {
-        guard let destination = PacketFields(frame)?.values[.ethDst], let source = PacketFields(frame)?.values[.ethSrc]
+        guard let fields = PacketFields(frame)?.values, let destination = fields[.ethDst], let source = fields[.ethSrc]
         else { return drop(.notEthernet) }
         let tag = frame.isTagged ? (UInt16(frame[14]) << 8 | UInt16(frame[15])) & 0xfff : 0
         var vlan = tag

@@ -1,6 +1,6 @@
 // Random numbers that a test can repeat, by its seed.
 
-/// Repeatable random numbers (SplitMix64).
+/// SplitMix64 (Steele, Lea, Flood 2014): random numbers from a seed that a failing test prints.
 struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
     init(_ seed: UInt64) { state = seed }

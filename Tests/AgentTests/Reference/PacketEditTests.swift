@@ -103,7 +103,7 @@ struct PacketEditTests {
 
     @Test func checksumsAreRightAfterAnyChange() throws {
         let seed = UInt64.random(in: 0 ... .max)
-        var random = SwitchModelFixture.Generator(state: seed)
+        var random = SeededGenerator(seed)
         for _ in 0..<2000 {
             let value = UInt128(random.next()) << 64 | UInt128(random.next())
             let edits: [OXMField] = [.ipDSCP, .ipECN, .ipv4Src, .ipv4Dst, .udpSrc, .udpDst]

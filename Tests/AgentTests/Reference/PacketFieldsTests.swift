@@ -174,7 +174,7 @@ struct PacketFieldsTests {
 
     @Test func everyPrefixAndRandomBytesAreRead() {
         let seed = UInt64.random(in: 0 ... .max)
-        var random = SwitchModelFixture.Generator(state: seed)
+        var random = SeededGenerator(seed)
         for _ in 0..<20_000 {
             let type = ([[8, 0], [0x86, 0xdd], [8, 6], [0x81, 0, 0, 1, 8, 0], [0x88, 0xa8]] as [[UInt8]]).randomElement(
                 using: &random

@@ -103,7 +103,7 @@ struct FlowModTests {
     @Test func overlapIsFoundAmongAnyShapes() throws {
         let seed = UInt64.random(in: 0 ... .max)
         print("overlap test: seed \(seed)")
-        var random = SwitchModelFixture.Generator(state: seed)
+        var random = SeededGenerator(seed)
         for _ in 0..<1_000 {
             var match: [MatchField] = Bool.random(using: &random) ? .ipv4 : []
             if !match.isEmpty, Bool.random(using: &random) {

@@ -29,7 +29,7 @@ struct RandomFlowModTests {
         }
     }
 
-    private static func match(_ random: inout SwitchModelFixture.Generator) -> [MatchField] {
+    private static func match(_ random: inout SeededGenerator) -> [MatchField] {
         var fields: [MatchField] = []
         if Bool.random(using: &random) { fields += .inPort(.random(in: 1...2, using: &random)) }
         if Bool.random(using: &random) {
@@ -42,7 +42,7 @@ struct RandomFlowModTests {
 
     @Test func agreesWithAPlainList() throws {
         let seed = UInt64.random(in: 0 ... .max)
-        var random = SwitchModelFixture.Generator(state: seed)
+        var random = SeededGenerator(seed)
         let fixture = SwitchModelFixture()
         var list: [Naive] = []
         var deleted = 0

@@ -180,21 +180,6 @@ final class SwitchModelFixture {
     }
 }
 
-extension SwitchModelFixture {
-    /// SplitMix64 (Steele, Lea, Flood 2014): random numbers from a seed that a failing test prints.
-    struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
-        }
-    }
-}
-
 /// Shorthands for matches and instructions.
 extension [MatchField] {
     static let ipv4: Self = [MatchField(.ethType, 0x0800)]

@@ -120,7 +120,7 @@ struct TimeoutTests {
     /// Each entry goes in the second in which a list that is searched in full says it should.
     @Test func manyTimeoutsInAnyOrder() throws {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SwitchModelFixture.Generator(state: seed)
+        var generator = SeededGenerator(seed)
         var expected: [UInt32: UInt16] = [:]
         for address in 0..<500 as Range<UInt32> {
             let hard = UInt16.random(in: 1...60, using: &generator)
