@@ -19,8 +19,8 @@ extension TableCompiler {
     func buildParts(_ groups: [MaskGroup]) throws(OutOfTableMemory) {
         var rest = groups
         let families = takeFamilies(&rest)
-        let few = takeFew(&rest)
         let mergers = takeMerged(&rest)
+        let few = takeFew(&rest)
         var made: [(group: MaskGroup, subtables: [UnsafeMutablePointer<Subtable>])] = []
         var rows: LinearPart?
         let blocks: [UnsafeMutableRawPointer]
@@ -85,6 +85,10 @@ extension TableCompiler {
                 !taken.contains(ObjectIdentifier(group)) && canJoin(group, present)
             }
             guard free.count >= (present == nil ? Self.prefixLengths : 2) else { continue }
+            // Where there are many other masks, merging them takes these in, too.
+            guard present != nil || isLarge(free, among: groups.filter { !taken.contains(ObjectIdentifier($0)) }) else {
+                continue
+            }
             // The prefix of no bits: what the family's masks have in common.
             if let whole = groups.first(where: { MaskWords($0.mask) == family.rest }),
                 !taken.contains(ObjectIdentifier(whole)), canJoin(whole, present)
@@ -101,6 +105,12 @@ extension TableCompiler {
         }
         groups.removeAll { taken.contains(ObjectIdentifier($0)) }
         return families
+    }
+
+    /// Whether masks are at least half of all, or have at least half of all rules.
+    private func isLarge(_ few: [MaskGroup], among all: [MaskGroup]) -> Bool {
+        2 * few.count >= all.count
+            || 2 * few.reduce(0) { $0 + $1.headCount } >= all.reduce(0) { $0 + $1.headCount }
     }
 
     /// A mask that has a place elsewhere keeps that, unless a new trie is better.
@@ -139,9 +149,7 @@ extension TableCompiler {
         var few: [MaskGroup] = []
         var rules = 0
         for group in groups.sorted(by: { $0.headCount < $1.headCount })
-        where group.place.mergedGroup == nil
-            && group.headCount <= (group.place.isLinear ? Self.linearPartLimit : Self.fewRules)
-        {
+        where group.headCount <= (group.place.isLinear ? Self.linearPartLimit : Self.fewRules) {
             guard rules + group.headCount <= Self.linearPartLimit else { break }
             rules += group.headCount
             few.append(group)
@@ -183,9 +191,10 @@ extension TableCompiler {
         for index in mergers.indices { mergers[index].members.removeAll { $0.place.mergedGroup == nil } }
         mergers.removeAll(where: \.members.isEmpty)
         let merged = Set(mergers.flatMap(\.members).map(ObjectIdentifier.init))
-        let single = groups.filter { !merged.contains(ObjectIdentifier($0)) }
+        var single = groups.filter { !merged.contains(ObjectIdentifier($0)) }
+        let (unmerged, _) = (single, takeFew(&single))
         guard mergers.count + single.count > max(Self.unmergedMasks, 2 * mergedTo) else {
-            groups = single
+            groups = unmerged
             return mergers
         }
         return mergeAnew(&groups)
@@ -217,7 +226,9 @@ extension TableCompiler {
         }
         let merged = Set(mergers.flatMap(\.members).map(ObjectIdentifier.init))
         groups.removeAll { merged.contains(ObjectIdentifier($0)) }
-        mergedTo = mergers.count + groups.count
+        var single = groups
+        _ = takeFew(&single)
+        mergedTo = mergers.count + single.count
         return mergers
     }
 
