@@ -10,7 +10,7 @@ extension TableCompiler {
     static let fewRules = 4
 
     /// This many masks have hash tables of their own before they are merged.
-    static let unmergedMasks = 4
+    static let unmergedMasks = 2
 
     /// Masks that a new or a present trie is for, and how long their prefixes are.
     private typealias Members = (prefixes: PrefixGroup, groups: [(group: MaskGroup, length: Int)])
@@ -30,7 +30,9 @@ extension TableCompiler {
             for group in rest where group.subtables.isEmpty { made.append((group, try buildSubtables(group))) }
             if !few.isEmpty {
                 let (blocks, size) = try linearRows(few)
-                rows = LinearPart(blocks: blocks, size: size, maxPriority: few.map(\.maxPriority).max() ?? 0)
+                // Exactly what the rows say: a search ends at the first part that holds nothing better.
+                let highest = few.flatMap(\.heads).map { flows[$0].priority }.max() ?? 0
+                rows = LinearPart(blocks: blocks, size: size, maxPriority: highest)
             }
             for family in families { try family.prefixes.settle() }
             for merger in mergers { try merger.merged.settle(discarded: &discarded) }
@@ -200,9 +202,18 @@ extension TableCompiler {
         return mergeAnew(&groups)
     }
 
+    /// Takes a mask's rules from those that it was merged with.
     private func leaveMerged(_ group: MaskGroup) {
         guard let merged = group.place.mergedGroup else { return }
         for head in group.heads { merged.set(nil, former: head, mask: group.mask) }
+        group.place = .none
+    }
+
+    /// Takes a mask's rules out of a part that stays without them.
+    func leave(_ group: MaskGroup) {
+        leaveMerged(group)
+        guard case .prefixes(let prefixes, let length) = group.place else { return }
+        for head in group.heads { prefixes.set(nil, key: context.key(head), length: length) }
         group.place = .none
     }
 

@@ -134,7 +134,10 @@ final class TableCompiler {
         }
         let rules = ruleCount - (missHead == nil ? 0 : catchAll?.count ?? 0)
         let searched = missHead == nil ? Array(groups.values) : others
-        if let missHead { setMiss(missHead) }
+        if let missHead {
+            setMiss(missHead)
+            catchAll.map(leave)
+        }
         try build(rules, searched)
         if missHead == nil { setMiss(-1) }
         isStale = false

@@ -135,6 +135,18 @@ extension ActionOp {
 
     /// Whether it changes the packet. A meter that does sees to the key itself.
     package var changesHeaders: Bool { setPlace < Self.queuePlace }
+
+    /// Whether it changes the packet in a way that the key and the layout do not follow at once: by a header more or less, or in
+    /// fields that are seldom set.
+    var needsParsing: Bool {
+        switch self {
+        case .copyTTLIn, .copyTTLOut, .setNetworkTTL, .decrementNetworkTTL, .setMPLSTTL, .decrementMPLSTTL, .setEthDst,
+            .setEthSrc, .setVLANVID, .setVLANPCP, .setDSCP, .setECN, .setIPv4Src, .setIPv4Dst, .setTransportSrc,
+            .setTransportDst, .setTunnelID:
+            false
+        default: changesHeaders
+        }
+    }
 }
 
 /// The header of a program; `applyCount` operations follow, then `writeCount` for the action set, in its order.
@@ -160,10 +172,12 @@ package struct ActionProgram {
         static let clear = Flags(rawValue: 1)
         /// Write-Metadata.
         static let metadata = Flags(rawValue: 2)
-        /// The applied operations change headers, so the next table needs another look at them.
-        static let changesHeaders = Flags(rawValue: 4)
+        /// The applied operations change headers so that the next table needs another look at them.
+        static let needsParsing = Flags(rawValue: 4)
         /// One output to a port, nothing else: the way of most packets.
         static let onlyOutput = Flags(rawValue: 8)
+        /// Goto-Table, perhaps Write-Metadata, nothing else: the way through most tables but the last.
+        static let onlyGoto = Flags(rawValue: 16)
     }
 
     /// Bytes for a program of `count` operations in all.
@@ -182,7 +196,8 @@ package struct ActionProgram {
         var flags: Flags = []
         if clear { flags.insert(.clear) }
         if metadata != nil { flags.insert(.metadata) }
-        if apply.contains(where: \.changesHeaders) { flags.insert(.changesHeaders) }
+        if apply.contains(where: \.needsParsing) { flags.insert(.needsParsing) }
+        if apply.isEmpty, write.isEmpty, !clear, gotoTable != nil { flags.insert(.onlyGoto) }
         var outputSlot: UInt16 = 0
         if case .output(let slot)? = apply.first, apply.count == 1, write.isEmpty, !clear, metadata == nil,
             gotoTable == nil

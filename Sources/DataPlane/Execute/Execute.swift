@@ -35,13 +35,9 @@ extension Worker {
             burst.set[packet &* Self.tableCount &+ count] = program
             burst.setCount[packet] = UInt8(truncatingIfNeeded: count &+ 1)
         }
-        if header.flags.contains(.metadata) {
-            let key = burst.keyWords(packet)
-            key[FlowKey.Word.metadata] =
-                (key[FlowKey.Word.metadata] & ~header.metadataMask) | (header.metadataValue & header.metadataMask)
-        }
+        if header.flags.contains(.metadata) { writeMetadata(program, packet) }
         guard last else {
-            if header.flags.contains(.changesHeaders) {
+            if header.flags.contains(.needsParsing) {
                 burst.edit(packet).reparse()
                 burst.lengths[packet] = cdpdk_mbuf_packet_length(burst.mbufs[packet].unsafelyUnwrapped)
             }
@@ -49,6 +45,13 @@ extension Worker {
             return
         }
         runActionSet(packet: packet, table: table, record: record, ingress: ingress)
+    }
+
+    @inline(__always)
+    borrowing func writeMetadata(_ program: UnsafePointer<ActionProgram>, _ packet: Int) {
+        let (mask, value) = (program.pointee.metadataMask, program.pointee.metadataValue)
+        let word = burst.keyWords(packet) + FlowKey.Word.metadata
+        word.pointee = (word.pointee & ~mask) | (value & mask)
     }
 
     /// Runs a packet-out's actions on a packet that is in hand but not parsed.
@@ -255,8 +258,12 @@ extension PacketEdit {
         case .copyTTLOut: copyTTLOut()
         case .setNetworkTTL(let ttl): setTTL(ttl)
         case .setMPLSTTL(let ttl): setMPLSTTL(ttl)
-        case .setEthDst(let address): setEthernetAddress(at: 0, address)
-        case .setEthSrc(let address): setEthernetAddress(at: 6, address)
+        case .setEthDst(let address):
+            setEthernetAddress(at: 0, address)
+            key[FlowKey.Word.ethDst] = address
+        case .setEthSrc(let address):
+            setEthernetAddress(at: 6, address)
+            key[FlowKey.Word.ethSrc] = address
         case .setEthType(let type):
             setEthType(type)
             reparse()

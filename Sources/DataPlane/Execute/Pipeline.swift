@@ -98,6 +98,10 @@ extension Worker {
             let program = record.pointee.program
             if program.pointee.flags.contains(.onlyOutput) && (List.isFirstTable || burst.setCount[packet] == 0) {
                 i = output(list, from: i, listed, by: program, ingress: ingress)
+            } else if program.pointee.flags.contains(.onlyGoto) {
+                if program.pointee.flags.contains(.metadata) { writeMetadata(program, packet) }
+                burst.nextTable[packet] = program.pointee.gotoTable
+                i &+= 1
             } else {
                 execute(program, packet: packet, table: table, record: record, ingress: ingress)
                 i &+= 1

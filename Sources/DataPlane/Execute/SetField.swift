@@ -1,5 +1,6 @@
 // Set-Field: headers changed in place, checksums put right at once. An action whose header a packet
-// does not have leaves the packet as it is.
+// does not have leaves the packet as it is. Fields that are often set are set in the key as well, so that the next table finds
+// them without another look at the packet (see `ActionOp.needsParsing`).
 
 extension PacketEdit {
     @inline(__always)
@@ -13,7 +14,11 @@ extension PacketEdit {
 
     func setVLAN(mask: UInt16, value: UInt16) {
         guard layout.pointee.vlanTagged else { return }
-        store16(14, load16(14) & ~mask | value)
+        let tci = load16(14) & ~mask | value
+        store16(14, tci)
+        // With the present bit, as `KeyField.vlanTCI` has it.
+        let word = key[FlowKey.Word.port] & 0xffff_ffff_ffff
+        key[FlowKey.Word.port] = word | UInt64((tci | 0x1000).bigEndian) << 48
     }
 
     /// DSCP (mask 0xfc) or ECN (mask 3) in the IPv4 type of service or the IPv6 traffic class.
@@ -24,8 +29,9 @@ extension PacketEdit {
             let word = load16(l3)
             setIPv4Word(0, word & ~UInt16(mask) | UInt16(value))
         case .ipv6: store16(l3, load16(l3) & ~(UInt16(mask) << 4) | UInt16(value) << 4)
-        case .arp, .mpls, .pbb, .other: break
+        case .arp, .mpls, .pbb, .other: return
         }
+        key[FlowKey.Word.l4] = key[FlowKey.Word.l4] & ~(UInt64(mask) << 40) | UInt64(value) << 40
     }
 
     /// The protocol number is part of the pseudo-header, so the transport checksum (where the old protocol has it) changes too.
@@ -54,6 +60,8 @@ extension PacketEdit {
             UInt64(address)
         )
         (header + offset).storeBytes(of: address, as: UInt32.self)
+        let shift = UInt64(offset - 12) * 8
+        key[FlowKey.Word.ipv4] = key[FlowKey.Word.ipv4] & ~(0xffff_ffff << shift) | UInt64(address) << shift
         Checksum.update(header + 10, by: difference)
         if layout.pointee.proto != IPProtocol.icmp { updateTransportChecksum(by: difference) }
     }
@@ -79,6 +87,8 @@ extension PacketEdit {
         if proto == IPProtocol.sctp { updateSCTPChecksum(at: offset, load16(place) ^ port) }
         let difference = Checksum.difference(UInt64(load16(place).bigEndian), UInt64(port.bigEndian))
         store16(place, port)
+        let shift = UInt64(offset) * 8
+        key[FlowKey.Word.l4] = key[FlowKey.Word.l4] & ~(0xffff << shift) | UInt64(port.bigEndian) << shift
         updateTransportChecksum(by: difference)
     }
 

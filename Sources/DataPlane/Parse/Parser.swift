@@ -13,9 +13,10 @@
 // - MPLS, PBB and neighbour discovery are in Parser+Deep.swift, as is IPv6: off the way of most packets.
 
 struct Parser {
-    /// Parses the packet that is most of the traffic: untagged IPv4 without options and not a fragment, TCP or UDP, with its
-    /// header wholly there. Fills the words up to the transport header but the metadata. Returns false for any other, and has
-    /// written nothing then that `parse` does not overwrite. `port` is the ingress port as it lies in the key's first word.
+    /// Parses the packet that is most of the traffic: IPv4 without options and not a fragment, untagged or with one tag of the
+    /// type 0x8100, TCP or UDP, with its header wholly there. Fills the words up to the transport header but the metadata. Returns
+    /// false for any other, and has written nothing then that `parse` does not overwrite. `port` is the ingress port as it lies in
+    /// the key's first word.
     @inline(__always)
     static func parsePlain(
         _ packet: UnsafePointer<UInt8>,
@@ -26,24 +27,39 @@ struct Parser {
     ) -> Bool {
         let bytes = UnsafeRawPointer(packet)
         // 14 bytes of Ethernet, 20 of IPv4, 20 of TCP: a UDP packet in a frame of the minimum size has them as well.
-        guard length >= 54 else { return false }
+        guard length >= 58 else { return false }
+        // In memory: the type, then the tag's control information.
+        let tag = bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self)
+        let isTagged = tag & 0xffff == 0x0081
+        let shift = isTagged ? 4 : 0
+        let shifted = bytes + shift
         // In memory: Ethernet type (2 bytes), version and header length (1), type of service (1), total length, identifier.
-        let head = bytes.loadUnaligned(fromByteOffset: 12, as: UInt64.self)
-        let fragment = bytes.loadUnaligned(fromByteOffset: 20, as: UInt16.self)
-        let proto = bytes.load(fromByteOffset: 23, as: UInt8.self)
+        let head = shifted.loadUnaligned(fromByteOffset: 12, as: UInt64.self)
+        let fragment = shifted.loadUnaligned(fromByteOffset: 20, as: UInt16.self)
+        let proto = shifted.load(fromByteOffset: 23, as: UInt8.self)
         guard head & 0xff_ffff == 0x45_0008, fragment & 0xff3f == 0,
             proto == IPProtocol.tcp || proto == IPProtocol.udp
         else { return false }
         let low48: UInt64 = 0xffff_ffff_ffff
-        key[FlowKey.Word.port] = port | (head & 0xffff) << 32
+        // With the present bit, 0x1000 in network byte order.
+        let tci = isTagged ? UInt64(tag >> 16 | 0x10) << 48 : 0
+        key[FlowKey.Word.port] = port | (head & 0xffff) << 32 | tci
         key[FlowKey.Word.ethDst] = bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self) & low48
         key[FlowKey.Word.ethSrc] = bytes.loadUnaligned(fromByteOffset: 6, as: UInt64.self) & low48
-        key[FlowKey.Word.ipv4] = bytes.loadUnaligned(fromByteOffset: 26, as: UInt64.self)
+        key[FlowKey.Word.ipv4] = shifted.loadUnaligned(fromByteOffset: 26, as: UInt64.self)
         // The type of service comes to lie behind the ports and the protocol.
         key[FlowKey.Word.l4] =
-            UInt64(bytes.loadUnaligned(fromByteOffset: 34, as: UInt32.self)) | UInt64(proto) << 32
+            UInt64(shifted.loadUnaligned(fromByteOffset: 34, as: UInt32.self)) | UInt64(proto) << 32
             | (head & 0xff00_0000) << 16
-        layout.pointee = PacketLayout(l3: 14, l4: 34, protoOffset: 23, network: .ipv4, proto: proto)
+        let start = UInt16(truncatingIfNeeded: shift)
+        layout.pointee = PacketLayout(
+            l3: 14 &+ start,
+            l4: 34 &+ start,
+            protoOffset: 23 &+ start,
+            network: .ipv4,
+            vlanTagged: isTagged,
+            proto: proto
+        )
         return true
     }
 

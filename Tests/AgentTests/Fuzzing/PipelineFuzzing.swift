@@ -65,7 +65,6 @@ private final class FuzzedSwitch {
     private var bundles = Bundles()
     private let initialFeatures: [TableFeatures]
     private var hasOtherFeatures = false
-    private let buffers: Int
     private let memory: Int
 
     /// More packets than a port keeps here until somebody looks.
@@ -83,7 +82,6 @@ private final class FuzzedSwitch {
             throw FuzzFailure("no table features")
         }
         initialFeatures = features
-        buffers = system.pool.available
         memory = system.datapath.memory.used
     }
 
@@ -250,9 +248,8 @@ private final class FuzzedSwitch {
         guard model.flowCount == 0, model.groups.isEmpty, model.meters.isEmpty else {
             throw FuzzFailure("\(model.flowCount) flows, \(model.groups.count) groups, \(model.meters.count) meters")
         }
-        guard system.pool.available == buffers else {
-            throw FuzzFailure("\(buffers - system.pool.available) packets have not come back")
-        }
+        let missing = system.missingPackets
+        guard missing == 0 else { throw FuzzFailure("\(missing) packets have not come back") }
         guard system.datapath.memory.used == memory else {
             throw FuzzFailure("\(system.datapath.memory.used - memory) bytes of tables have not come back")
         }
