@@ -201,7 +201,7 @@ extension Agent {
         for reason in PacketInReason.allCases { snapshot.packetIns[reason.name] = sessions.packetIns[reason] ?? 0 }
         snapshot.packetInsDropped = sessions.packetInsDropped
         (snapshot.learnedAddresses, snapshot.isStandalone) = (model.addresses.count, model.isStandalone)
-        for command in FlowModCommand.allCases { snapshot.flowMods[command.name] = requests.flowMods[command] ?? 0 }
+        for command in FlowModCommand.allCases { snapshot.flowMods[command.name] = requests.flowMods(command) }
         snapshot.barriers = requests.barriers
         return snapshot
     }

@@ -87,10 +87,8 @@ final class ControllerSession {
 
     /// Takes the messages of one read.
     func deliver(_ envelopes: [Envelope], to requests: SwitchRequests) {
-        for envelope in envelopes {
-            messages.received[envelope.message.type] += 1
-            inbox.append(envelope)
-        }
+        messages.received.count(envelopes)
+        inbox.append(contentsOf: envelopes)
         work(requests)
     }
 
@@ -104,12 +102,25 @@ final class ControllerSession {
         defer { isWorking = false }
         defer { channel.flush() }
         while !isWaiting, channel.isWritable, let envelope = inbox.popFirst() {
-            guard case .barrierRequest = envelope.message else {
-                requests.carryOut(envelope, for: self)
-                continue
+            switch envelope.message {
+            case .barrierRequest:
+                answerWhenApplied(Envelope(xid: envelope.xid, message: .barrierReply), requests)
+            case .flowMod: requests.carryOut(flowMods: run(from: envelope), for: self)
+            default: requests.carryOut(envelope, for: self)
             }
-            answerWhenApplied(Envelope(xid: envelope.xid, message: .barrierReply), requests)
         }
+    }
+
+    /// The most flow-mods that are carried out together: what they touch stays in the processor's cache.
+    private static let longestRun = 512
+
+    /// A flow-mod and those that wait right behind it.
+    private func run(from first: Envelope) -> [Envelope] {
+        var run = [first]
+        while run.count < Self.longestRun, let next = inbox.first, case .flowMod = next.message {
+            run.append(inbox.removeFirst())
+        }
+        return run
     }
 
     /// Sends an answer when every worker forwards by everything carried out so far. Nothing that came in behind is begun before.
@@ -226,6 +237,11 @@ struct MessageCounts {
     struct ByType {
         /// By the type's number: they are numbered from 0 without a gap.
         private var counts = [UInt64](repeating: 0, count: MessageType.allCases.count)
+
+        /// All of a read at once.
+        mutating func count(_ envelopes: [Envelope]) {
+            for envelope in envelopes { counts[Int(envelope.message.type.rawValue)] += 1 }
+        }
 
         subscript(type: MessageType) -> UInt64 {
             get { counts[Int(type.rawValue)] }

@@ -18,6 +18,8 @@ final class OpenFlowHandler: ChannelInboundHandler {
     private var machine: ConnectionStateMachine
     private var session: ControllerSession?
     private var batch: [Envelope] = []
+    /// When the read began whose frames come in; nil: there is none.
+    private var readTime: NIODeadline?
     private var timer: Scheduled<Void>?
     /// Why the connection ended, if this side knows.
     private var endReason: String?
@@ -73,7 +75,9 @@ final class OpenFlowHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = unwrapInboundIn(data)
-        switch machine.received(frame, now: .now()) {
+        let now = readTime ?? .now()
+        readTime = now
+        switch machine.received(frame, now: now) {
         case .none: countOwn(frame)
         case .becomeActive: open(context)
         case .deliver(let envelope): batch.append(envelope)
@@ -95,6 +99,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         deliverBatch()
+        readTime = nil
         context.fireChannelReadComplete()
     }
 
@@ -128,7 +133,7 @@ final class OpenFlowHandler: ChannelInboundHandler {
     private func deliverBatch() {
         guard !batch.isEmpty, let session else { return }
         let envelopes = batch
-        batch.removeAll(keepingCapacity: true)
+        batch = []
         requests.datapath.disarm()
         session.deliver(envelopes, to: requests)
         // An acknowledgement usually comes within microseconds; waiting for it beats being woken for it.

@@ -16,8 +16,8 @@ final class SwitchRequests {
     /// Who has the message that is being carried out, and its transaction id or those of a bundle's messages; nil: nobody.
     private var origin: (session: ControllerSession, xids: [UInt32])?
 
-    /// Flow-mods carried out, by command.
-    private(set) var flowMods: [FlowModCommand: UInt64] = [:]
+    /// Flow-mods carried out, by the number of their command.
+    private var flowModCounts = [UInt64](repeating: 0, count: FlowModCommand.allCases.count)
     /// From a barrier's arrival to its reply.
     private(set) var barriers = Histogram(bounds: MetricsSnapshot.barrierBounds)
 
@@ -44,6 +44,41 @@ final class SwitchRequests {
         }
     }
 
+    /// Flow-mods carried out.
+    func flowMods(_ command: FlowModCommand) -> UInt64 { flowModCounts[Int(command.rawValue)] }
+
+    /// Carries out flow-mods that came one right after the other: what they change is published once.
+    func carryOut(flowMods envelopes: [Envelope], for session: ControllerSession) {
+        guard envelopes.count > 1, session.role != .slave else {
+            for envelope in envelopes { carryOut(envelope, for: session) }
+            return
+        }
+        do throws(OpenFlowError) {
+            var refused: [(refused: Envelope, error: OpenFlowError)] = []
+            try changing(by: session, envelopes.map(\.xid)) { () throws(OpenFlowError) in
+                refused = try model.execute(envelopes)
+            }
+            for case .flowMod(let mod) in envelopes.lazy.map(\.message) {
+                flowModCounts[Int(mod.command.rawValue)] += 1
+            }
+            for (envelope, error) in refused {
+                if case .flowMod(let mod) = envelope.message { flowModCounts[Int(mod.command.rawValue)] -= 1 }
+                refuse(envelope, error, for: session)
+            }
+        } catch {
+            // There is no room for all of them together: as many as there is room for.
+            for envelope in envelopes { carryOut(envelope, for: session) }
+        }
+    }
+
+    private func refuse(_ envelope: Envelope, _ error: OpenFlowError, for session: ControllerSession) {
+        log.debug(
+            "refused",
+            metadata: ["peer": "\(session.peer)", "message": "\(envelope.message.type)", "error": "\(error)"]
+        )
+        session.send(envelope.refusal(error))
+    }
+
     func carryOut(_ envelope: Envelope, for session: ControllerSession) {
         do throws(OpenFlowError) {
             if session.role == .slave && envelope.message.changesSwitch {
@@ -51,11 +86,7 @@ final class SwitchRequests {
             }
             for reply in try answer(envelope, for: session) { session.send(reply) }
         } catch {
-            log.debug(
-                "refused",
-                metadata: ["peer": "\(session.peer)", "message": "\(envelope.message.type)", "error": "\(error)"]
-            )
-            session.send(envelope.refusal(error))
+            refuse(envelope, error, for: session)
         }
     }
 
@@ -71,7 +102,7 @@ final class SwitchRequests {
             datapath.setDropsFragments(config.fragmentHandling == .drop)
         case .flowMod(let mod):
             try changing(by: session, [envelope.xid]) { () throws(OpenFlowError) in try model.execute(mod) }
-            flowMods[mod.command, default: 0] += 1
+            flowModCounts[Int(mod.command.rawValue)] += 1
         case .packetOut(let packetOut): try model.execute(packetOut)
         case .groupMod(let mod):
             try changing(by: session, [envelope.xid]) { () throws(OpenFlowError) in try model.execute(mod) }
@@ -148,7 +179,7 @@ final class SwitchRequests {
             session.send(bundle.arrival(of: index).refusal(error.error))
             throw .bundleFailed(.messageFailed, "message \(index) of \(messages.count): \(error.error)")
         }
-        for case .flowMod(let mod) in messages { flowMods[mod.command, default: 0] += 1 }
+        for case .flowMod(let mod) in messages { flowModCounts[Int(mod.command.rawValue)] += 1 }
     }
 
     // MARK: Flow monitors

@@ -16,6 +16,7 @@ package final class Compiler {
     /// Flow entries by how deep their match or their actions need a packet parsed.
     private var depthUsers = [Int](repeating: 0, count: ParseDepth.allCases.count)
     private var depth = ParseDepth.port
+    private var lastShape = MaskShape(FlowKey())
     /// OFPC_FRAG_DROP: fragments can only be told by their IP header.
     var dropsFragments = false {
         didSet {
@@ -75,27 +76,26 @@ package final class Compiler {
     }
 
     private func apply(_ changes: [FlowChange]) throws(OutOfTableMemory) -> [Int] {
-        var touched: Set<UInt8> = []
-        var done: [FlowChange] = []
+        var touched: [UInt8] = []
+        var done = 0
         var formerPrograms: [Int] = []
         do throws(OutOfTableMemory) {
             for change in changes {
-                let entry = change.entry
                 switch change {
-                case .add:
+                case .add(let entry):
                     try add(entry)
-                    touched.insert(entry.tableID)
-                case .modify:
+                    touched.appendIfNew(entry.tableID)
+                case .modify(let entry):
                     let former = flows[entry.compiled].program
                     try modify(entry)
                     formerPrograms.append(former)
-                case .remove: continue
+                case .remove: break
                 }
-                done.append(change)
+                done += 1
             }
             for table in touched { try tables[Int(table)].settle() }
         } catch {
-            undo(done, formerPrograms: formerPrograms, touched: touched)
+            undo(changes[..<done], formerPrograms: formerPrograms, touched: touched)
             throw error
         }
         for handle in formerPrograms { release(handle) }
@@ -108,17 +108,17 @@ package final class Compiler {
     /// than point nowhere.
     private func removeAll(of changes: [FlowChange]) -> [Int] {
         var removed: [Int] = []
-        var touched: Set<UInt8> = []
+        var touched: [UInt8] = []
         for case .remove(let entry) in changes {
             remove(entry)
             removed.append(entry.compiled)
-            touched.insert(entry.tableID)
+            touched.appendIfNew(entry.tableID)
         }
         settleOrBlank(touched)
         return removed
     }
 
-    private func settleOrBlank(_ touched: Set<UInt8>) {
+    private func settleOrBlank(_ touched: [UInt8]) {
         for table in touched.map({ tables[Int($0)] }) {
             do { try table.settle() } catch {
                 // What was laid out for more rules than are left wants less room laid out anew.
@@ -150,7 +150,8 @@ package final class Compiler {
 
     private func add(_ entry: FlowEntry) throws(OutOfTableMemory) {
         let (value, mask) = FlowKey.compile(entry.normalizedMatch)
-        let window = KeyWindow(mask)
+        let shape = shape(of: mask)
+        let window = shape.window
         guard let program = use(entry) else { throw OutOfTableMemory() }
         let size = FlowRecord.size(window)
         let handle = flows.nextHandle
@@ -178,7 +179,7 @@ package final class Compiler {
             abandon()
             throw OutOfTableMemory()
         }
-        let depth = max(mask.depth, programs.depth(program))
+        let depth = max(shape.depth, programs.depth(program))
         let flow = CompiledFlow(
             entry: entry,
             priority: entry.priority,
@@ -199,6 +200,15 @@ package final class Compiler {
             release(program)
             throw error
         }
+    }
+
+    /// What follows from a mask. Most rules have the same as the one before.
+    private func shape(of mask: FlowKey) -> MaskShape {
+        let last = lastShape
+        if last.mask.isSame(as: mask) { return last }
+        let shape = MaskShape(mask)
+        lastShape = shape
+        return shape
     }
 
     private func modify(_ entry: FlowEntry) throws(OutOfTableMemory) {
@@ -236,7 +246,7 @@ package final class Compiler {
     }
 
     /// Takes back what was done before memory ran out: adds and modifications.
-    private func undo(_ done: [FlowChange], formerPrograms: [Int], touched: Set<UInt8>) {
+    private func undo(_ done: ArraySlice<FlowChange>, formerPrograms: [Int], touched: [UInt8]) {
         var formerPrograms = formerPrograms
         for change in done.reversed() {
             let entry = change.entry
@@ -280,5 +290,20 @@ package final class Compiler {
         for (worker, settings) in settings.enumerated() {
             sink.store(worker: worker, settings.word(\.depth), new.rawValue)
         }
+    }
+}
+
+/// A mask, which words of a key it makes a rule hold, and how deep it needs packets parsed.
+private struct MaskShape {
+    let mask: FlowKey
+    let window: KeyWindow
+    let depth: ParseDepth
+
+    init(_ mask: FlowKey) { (self.mask, window, depth) = (mask, KeyWindow(mask), mask.depth) }
+}
+
+extension [UInt8] {
+    fileprivate mutating func appendIfNew(_ number: UInt8) {
+        if last != number && !contains(number) { append(number) }
     }
 }

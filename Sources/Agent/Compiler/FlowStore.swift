@@ -57,7 +57,7 @@ package final class FlowStore {
             return handle
         }
         flows.append(flow)
-        records.append(contentsOf: new.map { $0 })
+        for record in new { records.append(record) }
         return flows.count - 1
     }
 

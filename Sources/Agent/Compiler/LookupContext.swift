@@ -52,6 +52,15 @@ package struct OutOfTableMemory: Error {}
 
 /// A mask as the key of a dictionary.
 struct MaskWords: Hashable {
-    private let words: [UInt64]
-    init(_ mask: FlowKey) { words = (0..<FlowKey.wordCount).map { mask.words[$0] } }
+    private let mask: FlowKey
+    init(_ mask: FlowKey) { self.mask = mask }
+
+    static func == (a: Self, b: Self) -> Bool { a.mask.isSame(as: b.mask) }
+
+    func hash(into hasher: inout Hasher) {
+        for word in 0..<FlowKey.wordCount where mask.words[word] != 0 {
+            hasher.combine(word)
+            hasher.combine(mask.words[word])
+        }
+    }
 }

@@ -42,18 +42,45 @@ extension OXMField {
     }
 }
 
+/// The same for the compiler, which asks for each field of each flow entry: without a list to make.
+private struct KeyPlace {
+    let high: KeyField?
+    let low: KeyField?
+
+    /// By the number of the field.
+    static let all = OXMField.allCases.map { field in
+        let places = field.keyFields
+        return KeyPlace(high: places.count > 1 ? places.first : nil, low: places.last)
+    }
+}
+
 extension FlowKey {
+    /// Sets the bits of a field that the value has set.
+    fileprivate mutating func add(_ value: UInt64, at field: KeyField) {
+        words[field.word] |= ((value & field.allOnes) << UInt64(field.shift)).bigEndian
+    }
+
+    /// Whether all words are the same.
+    func isSame(as other: FlowKey) -> Bool {
+        var differences: UInt64 = 0
+        for word in 0..<FlowKey.wordCount { differences |= words[word] ^ other.words[word] }
+        return differences == 0
+    }
+
     /// The value and the mask of a match.
     package static func compile(_ match: Match) -> (value: FlowKey, mask: FlowKey) {
         var value = FlowKey()
         var mask = FlowKey()
         for entry in match.fields {
-            let fields = entry.field.keyFields
-            for (i, field) in fields.enumerated() {
-                let shift = UInt128(64 * (fields.count - 1 - i))
-                let bits = UInt64(truncatingIfNeeded: entry.significantMask >> shift)
-                mask[field] = mask[field] | bits
-                value[field] = value[field] | UInt64(truncatingIfNeeded: entry.value >> shift) & bits
+            let bits = entry.significantMask
+            let place = KeyPlace.all[Int(entry.field.rawValue)]
+            if let low = place.low {
+                mask.add(UInt64(truncatingIfNeeded: bits), at: low)
+                value.add(UInt64(truncatingIfNeeded: entry.value & bits), at: low)
+            }
+            if let high = place.high {
+                mask.add(UInt64(truncatingIfNeeded: bits >> 64), at: high)
+                value.add(UInt64(truncatingIfNeeded: (entry.value & bits) >> 64), at: high)
             }
         }
         // All ports are physical ones: where the two differ, nothing matches.

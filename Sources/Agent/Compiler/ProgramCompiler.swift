@@ -122,6 +122,8 @@ final class ProgramStore {
     private var programs: [Program?] = []
     private var freeHandles: [Int] = []
     private var byKey: [Key: Int] = [:]
+    /// What was used last, which mostly is what is used next; -1: nothing.
+    private var last = -1
     /// The configured ports; changing them makes programs that name ports out of date.
     var slots: [PortNumber: UInt16] = [:]
     /// The `MeterSlot` of a meter, which stays what it is as long as a flow entry refers to it.
@@ -133,14 +135,20 @@ final class ProgramStore {
 
     /// The program for these instructions, with one more user; nil if there is no memory.
     func use(_ key: Key) -> Int? {
+        if last >= 0, programs[last]?.key == key {
+            programs[last]?.users += 1
+            return last
+        }
         if let handle = byKey[key] {
             programs[handle]?.users += 1
+            last = handle
             return handle
         }
         guard let program = compile(key) else { return nil }
         let handle = freeHandles.popLast() ?? programs.count
         if handle == programs.count { programs.append(program) } else { programs[handle] = program }
         byKey[key] = handle
+        last = handle
         return handle
     }
 
@@ -152,6 +160,7 @@ final class ProgramStore {
         programs[handle]?.users -= 1
         guard let program = programs[handle], program.users == 0 else { return }
         programs[handle] = nil
+        if last == handle { last = -1 }
         freeHandles.append(handle)
         if byKey[program.key] == handle { byKey[program.key] = nil }
         retire(program.memory, program.size)
@@ -159,6 +168,7 @@ final class ProgramStore {
 
     /// Forgets the programs that name a port, so that the next use compiles them anew. The old ones stay until released.
     func forgetPorts() {
+        last = -1
         for (key, handle) in byKey where programs[handle]?.namesPort == true { byKey[key] = nil }
     }
 

@@ -29,6 +29,8 @@ final class TableCompiler {
     private(set) var form = LookupForm.constant
     private(set) var ruleCount = 0
     private(set) var groups: [MaskWords: MaskGroup] = [:]
+    /// The one that a rule was put into last.
+    private var lastGroup: MaskGroup?
     /// Blocks of the present form, one for each worker.
     private(set) var lookups: [UnsafeMutableRawPointer] = []
     private var lookupSize = 0
@@ -68,11 +70,11 @@ final class TableCompiler {
 
     /// Links a rule. Its record must be complete. Throws before anything has changed.
     func insert(_ flow: Int, mask: FlowKey) throws(OutOfTableMemory) {
-        let words = MaskWords(mask)
-        let group = groups[words] ?? MaskGroup(mask: mask)
+        let group = group(of: mask) ?? MaskGroup(mask: mask)
         if group.mirror.isCrowded { try grow(group) }
         let highest = group.maxPriority
-        groups[words] = group
+        if group.count == 0 { groups[MaskWords(mask)] = group }
+        lastGroup = group
         let change = group.insert(flow, flows)
         ruleCount += 1
         switch group.place {
@@ -94,8 +96,14 @@ final class TableCompiler {
         if group.wordCount == 0 || miss >= 0 && flows[flow].priority <= flows[miss].priority { isStale = true }
     }
 
+    /// The rules of a mask, if there are any. Most changes are of the same mask as the one before.
+    private func group(of mask: FlowKey) -> MaskGroup? {
+        if let lastGroup, lastGroup.mask.isSame(as: mask) { return lastGroup }
+        return groups[MaskWords(mask)]
+    }
+
     func remove(_ flow: Int, mask: FlowKey) {
-        guard let group = groups[MaskWords(mask)] else { return }
+        guard let group = group(of: mask) else { return }
         let change = group.remove(flow, flows)
         ruleCount -= 1
         switch group.place {
@@ -114,6 +122,7 @@ final class TableCompiler {
         if group.wordCount == 0 { isStale = true }
         if group.count == 0 {
             groups[MaskWords(mask)] = nil
+            lastGroup = nil
             discardSubtables(of: group)
         }
     }

@@ -75,7 +75,7 @@ struct ActionValidation {
         case .setField(let field, let value): try validate(set: field, to: value)
         default: break
         }
-        guard SwitchCapabilities.actions.contains(action.type) else {
+        guard SwitchCapabilities.actionBits & 1 << UInt64(action.type.rawValue) != 0 else {
             throw .badAction(.badType, "\(action) is not supported")
         }
     }

@@ -8,6 +8,13 @@ package enum SwitchCapabilities {
     /// Fields that a match may have: all. Those that may have a mask there may have any.
     package static let matchFields = Set(OXMField.allCases)
 
+    // The same as bits by number, for what is asked for each message.
+    static let matchFieldBits = bits(matchFields.map { Int($0.rawValue) })
+    static let actionBits = bits(actions.map { Int($0.rawValue) })
+    static let instructionBits = bits(instructions.map { Int($0.rawValue) })
+
+    private static func bits(_ numbers: [Int]) -> UInt64 { numbers.reduce(0) { $0 | 1 << UInt64($1) } }
+
     /// Fields that a set-field action may set: what can be matched, but the packet's way (OpenFlow 1.3.5 §7.2.5 /
     /// A.2.5).
     package static let setFields: Set<OXMField> = matchFields.filter(\.isSettable)

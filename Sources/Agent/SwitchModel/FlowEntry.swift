@@ -91,22 +91,36 @@ package final class FlowEntry {
 
 /// Priority and normalized match: no two entries of a table have the same (§5.2). Hashed once, because a flow-mod looks for it
 /// several times.
-struct FlowIdentity: Hashable {
+struct FlowIdentity: Equatable {
     // Compared first: others in a table of hashes differ in it, and have much of their matches alike.
-    private let hash: Int
+    let hash: UInt32
     let priority: UInt16
     let match: Match
 
     init(priority: UInt16, match: Match) {
         self.priority = priority
         self.match = match
-        var hasher = Hasher()
-        hasher.combine(priority)
-        hasher.combine(match)
-        hash = hasher.finalize()
+        let seed = Self.seed
+        var state = seed.start ^ UInt64(priority)
+        func mix(_ word: UInt64) {
+            let product = (state ^ word).multipliedFullWidth(by: seed.factor)
+            state = product.high ^ product.low
+        }
+        func mix(_ number: UInt128, _ salt: UInt8) {
+            let high = UInt64(truncatingIfNeeded: number >> 64)
+            state &+= UInt64(salt)
+            mix(UInt64(truncatingIfNeeded: number))
+            if high != 0 { mix(high) }
+        }
+        for entry in match.fields {
+            mix(entry.value, entry.field.rawValue)
+            if let mask = entry.mask { mix(mask, ~entry.field.rawValue) }
+        }
+        hash = UInt32(truncatingIfNeeded: state ^ state >> 32)
     }
 
-    func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+    /// Random at each start: nobody can make matches that share a hash.
+    private static let seed = (start: UInt64.random(in: 0 ... .max), factor: UInt64.random(in: 0 ... .max) | 1)
 }
 
 extension FlowEntry: CustomStringConvertible {

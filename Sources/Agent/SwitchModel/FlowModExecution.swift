@@ -15,6 +15,25 @@ extension SwitchModel {
         try commit(transaction)
     }
 
+    /// Carries out flow-mods that came one right after the other, in their order: each by itself, but what they change is
+    /// published once. Returns those that were refused, which have changed nothing.
+    ///
+    /// Throws what the data path refuses all of them together with; then none has changed anything, and one by one they may find
+    /// room.
+    package func execute(
+        _ messages: some Sequence<Envelope>
+    ) throws(OpenFlowError) -> [(refused: Envelope, error: OpenFlowError)] {
+        var transaction = FlowTransaction()
+        var refused: [(refused: Envelope, error: OpenFlowError)] = []
+        for envelope in messages {
+            guard case .flowMod(let mod) = envelope.message else { continue }
+            transaction.beginMessage()
+            do throws(OpenFlowError) { try stage(mod, in: &transaction) } catch { refused.append((envelope, error)) }
+        }
+        if !transaction.steps.isEmpty { try commit(transaction) }
+        return refused
+    }
+
     /// A flow-mod's steps on the tables. Throws before the first one.
     func stage(_ mod: FlowMod, in transaction: inout FlowTransaction) throws(OpenFlowError) {
         try validate(mod)
@@ -50,7 +69,17 @@ extension SwitchModel {
         guard tables[table].entries.count < limit else {
             throw .flowModFailed(.tableFull, "\(limit) flow entries in table \(table)")
         }
-        insert(FlowEntry(mod, identity: identity, installed: now()), in: &transaction)
+        let entry = FlowEntry(mod, identity: identity, installed: now())
+        entry.contents.instructions = shared(mod.instructions)
+        insert(entry, in: &transaction)
+    }
+
+    /// The same instructions, in the memory of the entry before if that has them too: they mostly come in runs.
+    private func shared(_ instructions: [Instruction]) -> [Instruction] {
+        let last = lastInstructions
+        if instructions == last { return last }
+        lastInstructions = instructions
+        return instructions
     }
 
     /// New instructions; cookie, timeouts, flags, duration and, unless told otherwise, counters stay. No entry is no

@@ -56,7 +56,8 @@ extension SwitchModel {
 
     /// A match of a flow-mod or of a statistics request.
     func validate(_ match: Match) throws(OpenFlowError) {
-        for entry in match.fields where !SwitchCapabilities.matchFields.contains(entry.field) {
+        let known = SwitchCapabilities.matchFieldBits
+        for entry in match.fields where known & 1 << UInt64(entry.field.rawValue) == 0 {
             throw .badMatch(.badField, "\(entry.field.name) can't be matched")
         }
         try match.checkPrerequisites()
@@ -67,7 +68,7 @@ extension SwitchModel {
         // A bit for each type.
         var seen: UInt8 = 0
         for instruction in instructions {
-            guard SwitchCapabilities.instructions.contains(instruction.type) else {
+            guard SwitchCapabilities.instructionBits & 1 << UInt64(instruction.type.rawValue) != 0 else {
                 throw .badInstruction(.unsupportedInstruction, "\(instruction) is not supported")
             }
             // 1.3 has no code for this one; Open vSwitch answers the same.

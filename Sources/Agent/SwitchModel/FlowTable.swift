@@ -7,28 +7,31 @@ import OpenFlow
 package struct FlowTable {
     /// All entries, in no order that means anything.
     package private(set) var entries: [FlowEntry] = []
-    private var byIdentity: [FlowIdentity: FlowEntry] = [:]
+    private var index = FlowIndex()
     /// For each priority the shapes of its matches, with how many entries have them. Kept from the first look for overlaps on.
     private var shapes: [UInt16: [Match: Int]]?
 
     /// The entry with this match and priority.
-    subscript(_ identity: FlowIdentity) -> FlowEntry? { byIdentity[identity] }
+    subscript(_ identity: FlowIdentity) -> FlowEntry? {
+        index.find(identity.hash) { entries[$0].identity == identity }.map { entries[$0] }
+    }
 
     /// Adds an entry whose identity is not there yet.
     mutating func insert(_ entry: FlowEntry) {
         entry.position = entries.count
         entries.append(entry)
-        byIdentity[entry.identity] = entry
+        index.insert(entry.identity.hash, entry.position)
         count(entry.identity, +1)
     }
 
     /// Takes an entry out; the last one of the list moves to its place.
     mutating func remove(_ entry: FlowEntry) {
-        byIdentity[entry.identity] = nil
+        index.remove(entry.identity.hash, entry.position)
         count(entry.identity, -1)
         let last = entries.removeLast()
         if last !== entry {
             entries[entry.position] = last
+            index.move(last.identity.hash, from: last.position, to: entry.position)
             last.position = entry.position
         }
         entry.position = -1
@@ -49,7 +52,7 @@ package struct FlowTable {
                 isOpen = true
                 continue
             }
-            if let entry = byIdentity[FlowIdentity(priority: identity.priority, match: only)] { return entry }
+            if let entry = self[FlowIdentity(priority: identity.priority, match: only)] { return entry }
         }
         guard isOpen else { return nil }
         return entries.first { $0.priority == identity.priority && $0.normalizedMatch.overlaps(identity.match) }

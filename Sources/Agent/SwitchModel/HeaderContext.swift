@@ -7,25 +7,34 @@ import OpenFlow
 struct HeaderContext {
     /// None twice. They are few: a list is searched faster than a dictionary is made.
     private var fields: [(field: OXMField, value: UInt128)] = []
+    /// What `fields` are still to be made of: most flow entries only output, and nothing is asked about their packets.
+    private var match: Match?
 
     /// What every packet that fits the match has.
-    init(_ match: Match) {
-        fields.reserveCapacity(match.fields.count)
-        for entry in match.fields {
-            if entry.significantMask == entry.field.allOnes {
-                fields.append((entry.field, entry.value))
-            } else if entry.field == .vlanVID, entry.significantMask & MatchField.vlanPresent != 0 {
-                fields.append((.vlanVID, entry.value & MatchField.vlanPresent))
-            }
-        }
+    init(_ match: Match) { self.match = match }
+
+    private mutating func takeMatch() {
+        guard let match else { return }
+        self.match = nil
+        fields = match.fields.compactMap(Self.certain)
+    }
+
+    private static func certain(_ entry: MatchField) -> (field: OXMField, value: UInt128)? {
+        if entry.significantMask == entry.field.allOnes { return (entry.field, entry.value) }
+        guard entry.field == .vlanVID, entry.significantMask & MatchField.vlanPresent != 0 else { return nil }
+        return (.vlanVID, entry.value & MatchField.vlanPresent)
     }
 
     /// What one packet has.
     init(_ packet: PacketFields) { fields = packet.values.map { ($0.key, $0.value) } }
 
-    private func known(_ field: OXMField) -> UInt128? { fields.first { $0.field == field }?.value }
+    private func known(_ field: OXMField) -> UInt128? {
+        if let match { return match[field].flatMap(Self.certain)?.value }
+        return fields.first { $0.field == field }?.value
+    }
 
     private mutating func know(_ field: OXMField, _ value: UInt128?) {
+        takeMatch()
         fields.removeAll { $0.field == field }
         if let value { fields.append((field, value)) }
     }
@@ -78,10 +87,14 @@ struct HeaderContext {
     }
 
     /// A PBB header has been popped: nothing is known of the frame within.
-    mutating func popPBB() { fields.removeAll { ![.inPort, .inPhyPort, .metadata, .tunnelID].contains($0.field) } }
+    mutating func popPBB() {
+        takeMatch()
+        fields.removeAll { ![.inPort, .inPhyPort, .metadata, .tunnelID].contains($0.field) }
+    }
 
     /// A field has been set. After a change of eth_type or ip_proto nothing is known of the headers behind.
     mutating func set(_ field: OXMField, _ value: UInt128) {
+        takeMatch()
         if field == .ethType || field == .ipProto {
             fields.removeAll { $0.field.rawValue >= field.rawValue && $0.field.prerequisite != .none }
         }

@@ -35,6 +35,8 @@ package final class SwitchModel {
     package internal(set) var tables = [FlowTable](repeating: FlowTable(), count: Int(tableCount))
     /// What a controller has set the tables' features to; a table that is not there does not exist. Nil: nothing has been set.
     var tableConfigurations: [UInt8: TableConfiguration]?
+    /// Of the flow entry added last.
+    var lastInstructions: [Instruction] = []
     /// Entries in all tables.
     package internal(set) var flowCount = 0
     package internal(set) var ports: [PortNumber: SwitchPort] = [:]

@@ -42,9 +42,9 @@ package struct MessageFramer: ByteToMessageDecoder {
     }
 
     package mutating func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) -> DecodingState {
-        guard let frame = next(from: &buffer) else { return .needMoreData }
-        context.fireChannelRead(Self.wrapInboundOut(frame))
-        return .continue
+        // All of them at once: NIO would do for each what it does for a read.
+        while let frame = next(from: &buffer) { context.fireChannelRead(Self.wrapInboundOut(frame)) }
+        return .needMoreData
     }
 
     /// What is left when the connection ends is an unfinished message: it is dropped, and no error of the pipeline.
@@ -54,7 +54,7 @@ package struct MessageFramer: ByteToMessageDecoder {
         seenEOF: Bool
     ) -> DecodingState {
         let state = decode(context: context, buffer: &buffer)
-        if state == .needMoreData { buffer.moveReaderIndex(to: buffer.writerIndex) }
+        buffer.moveReaderIndex(to: buffer.writerIndex)
         return state
     }
 

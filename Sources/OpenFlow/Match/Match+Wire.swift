@@ -25,7 +25,7 @@ extension Match {
         var tlvs = try content.slice(Int(length) - 4, scope: .match)
 
         fields = []
-        fields.reserveCapacity(Int(length) / 6)
+        fields.reserveCapacity((Int(length) - 4) / 6)
         var seen: UInt64 = 0
         while !tlvs.isAtEnd {
             let field = try MatchField(from: &tlvs)

@@ -5,10 +5,11 @@
 /// `vlan_vid` has 13 bits as on the wire: bit 12 (`vlanPresent`) says that there is a tag, 0 that there is none
 /// (OpenFlow 1.3.5 §7.2.3.7 / A.2.3.7).
 package struct MatchField: Hashable, Sendable {
-    package var field: OXMField
     package var value: UInt128
     /// The bits that matter; nil: all of them, and no mask on the wire.
     package var mask: UInt128?
+    // Last, where it takes no room of its own: a switch holds millions of these.
+    package var field: OXMField
 
     package init(_ field: OXMField, _ value: UInt128, mask: UInt128? = nil) {
         self.field = field

@@ -131,5 +131,5 @@ extension OXMField {
     package var prerequisite: Prerequisite { row.prerequisite }
 
     /// A one for each bit of the field.
-    package var allOnes: UInt128 { UInt128.max >> UInt128(128 - bits) }
+    package var allOnes: UInt128 { UInt128.max &>> UInt128(128 - bits) }
 }
