@@ -16,8 +16,19 @@ def spread(values, digits):
     return f"{middle:.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]"
 
 
-def ratio(numerators, denominators):
+def median(values):
+    return statistics.median(values)
+
+
+def median_ratio(numerators, denominators):
     """Of what was measured in the same round: the machine's drift over the run does not count then."""
+    return statistics.median(a / b for a, b in zip(numerators, denominators))
+
+
+def ratio(numerators, denominators):
+    """The same, with its spread; nothing if what to compare with was not measured."""
+    if denominators is None:
+        return "–"
     return spread([a / b for a, b in zip(numerators, denominators)], 2) + " ×"
 
 
