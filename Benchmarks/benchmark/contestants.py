@@ -20,7 +20,7 @@ CONTESTANTS: dict[str, Callable[..., Switch]] = {
 
 def compare(run: Run, row, take: Callable, *setups: Setup, names=tuple(CONTESTANTS)):
     """Starts each of them anew in each round; returns what `take` makes of them, by name: a value for each round, None
-    for an invalid one, as rounds are compared with each other. Of several setups it is a list of values, one after the other."""
+    for an invalid one, as rounds are compared with each other. Of several setups it is a list, one after the other."""
     samples = {}
     with HugePages(HUGE_MEGABYTES):
         for number in range(1, run.rounds + 1):

@@ -44,7 +44,9 @@ class Sample(NamedTuple):
 
     def __str__(self):
         source = f", the generator {self.source_share:.0%}" if self.source_share < FULL_SOURCE else ""
-        return f"{self.rate:.2f} Mpps ({self.core_share:.0%} of the core{source}{', disturbed' if self.disturbed else ''})"
+        return (
+            f"{self.rate:.2f} Mpps ({self.core_share:.0%} of the core{source}{', disturbed' if self.disturbed else ''})"
+        )
 
 
 def take_sample(switch: Switch, window, workload=None, lossless=True, source=None) -> Sample:

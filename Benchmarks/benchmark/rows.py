@@ -1,11 +1,16 @@
 """The rows of the benchmark, with what they are to reach."""
 
+from functools import partial
+
 from . import acl, rules
 from .control import AddFlows, DumpFlows, FlowMods
+from .generator import Generator
+from .latency import Latency
 from .pipeline import pipeline
 from .rates import Rate
 from .resources import Build, Idle
 from .runs import Target
+from .shares import Kept
 
 # Open vSwitch fills its cache of flows slowly.
 SLOW = {"settle": 5, "ovs_settle": 45}
@@ -22,10 +27,38 @@ def by_pipeline(short, count, floor, aim):
     return Rate(f"B7-{short}", f"six tables, {count:,} flows", pipeline(count), Target(floor, aim), **settle)
 
 
+UNIFORM = partial(Generator, order="uniform")
+PERCENT = {"unit": "%"}
+
+
+def by_new_flows(number, workload):
+    """B11: the rules of that row, from a generator that then sends nothing but new flows."""
+    title = f"every packet of a new flow, against the rules of B{number}"
+    options = {"feed": UNIFORM, "meanwhile": "new flows", **SLOW}
+    return Kept(f"B11-B{number}", title, workload, Target(80, 90, **PERCENT), **options)
+
+
+LATENCY = Latency(
+    "B14",
+    "latency at half load, rules and flows of B3",
+    rules.exact(100_000, "none"),
+    Target(0.33, more_is_better=False),
+    feed=partial(Generator, order="uniform", returned=True),
+    **SLOW,
+)
+
 ALL = [
     Rate("B1", "one rule on in_port, 1 flow", rules.one_port, Target(1.7, 2.2)),
     Rate("B2", "1,000 exact 5-tuple rules, 1,000 flows", rules.exact(1000), Target(3, 4)),
     Rate("B3", "100,000 exact 5-tuple rules and flows", rules.exact(100_000), Target(6, 9), **SLOW),
+    Rate(
+        "B4",
+        "1,000,000 exact 5-tuple rules and flows",
+        rules.exact(1_000_000, "none"),
+        Target(8, 10),
+        feed=UNIFORM,
+        **SLOW,
+    ),
     Rate("B5", "10,000 IPv4 prefixes, 100,000 flows", rules.prefixes(4), Target(8, 11), seeded=True, **SLOW),
     Rate("B5v6", "10,000 IPv6 prefixes, 100,000 flows", rules.prefixes(6), Target(8, 11), seeded=True, **SLOW),
     Rate("B6", "1,000 masked ACL rules, 100,000 flows", acl.masked, Target(3, 5), seeded=True, **SLOW),
@@ -33,6 +66,8 @@ ALL = [
     by_pipeline("100", 100, 1.2, 1.5),
     by_pipeline("10k", 10_000, 3, 4),
     by_pipeline("100k", 100_000, 8, 10),
+    *(by_new_flows(*row) for row in ((3, rules.exact(100_000, "none")), (5, rules.prefixes(4)), (6, acl.masked))),
+    LATENCY,
     AddFlows(),
     DumpFlows(),
     FlowMods(),
