@@ -3,14 +3,14 @@
  *
  *     generator EAL-ARGUMENTS -- TEMPLATES ORDER SIZE QUEUES
  *
- * TEMPLATES: a file of 128 bytes for each flow: the first 64 bytes of its frames, and a mask of those bits that may change
- * without a rule noticing. ORDER: round-robin, uniform, zipf (by 1/rank^1.1), or new: a flow is drawn, the bits of its mask are
- * random, and its source address counts packets, so that no packet is of a flow that was there before. SIZE: of frames on the wire,
- * or imix (7 of 64, 4 of 594, 1 of 1,518 bytes); templates are of 64. QUEUES: of port 1, as many as the
- * other side sends on: a memif has no more; if not 0, the time of sending is in the last 8 bytes.
+ * TEMPLATES: a file of 128 bytes for each flow: the first 64 bytes of its frames of 64, and a mask of those bits that may
+ * change without a rule noticing. ORDER: round-robin, uniform, zipf (by 1/rank^1.1), or new: the bits of a flow's mask are
+ * random, and its source address counts packets, so that no packet is of a flow that was there before. SIZE: of frames on
+ * the wire, or imix (7 of 64, 4 of 594, 1 of 1,518 bytes). QUEUES: of port 1, as many as the other side sends on, for a memif
+ * has no more; if not 0, the time of sending is in the last 8 bytes.
  *
  * The main lcore answers each line on standard input with one on standard output, and ends with the input:
- *     order new from now on; answers "ok"
+ *     order new from now on, answers "ok"
  *     rate N    packets a second, 0: as many as the other side takes, which it does at first; answers "ok"
  *     reset     forgets all latencies; answers "ok"
  *     latency   "<packets> <p50> <p99> <p99.9> <most> <packets not counted>", in nanoseconds
@@ -31,7 +31,8 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
-enum { BURST = 32, DESCRIPTORS = 1024, BUFFERS = 65535, CACHE = 256, MOST_QUEUES = 16 };
+/* Each burst is one store that the other side has to fetch; larger ones leave the first cache. */
+enum { BURST = 64, AHEAD = 32, DESCRIPTORS = 1024, BUFFERS = 65535, CACHE = 256, MOST_QUEUES = 16 };
 enum { HEADER = 64, RECORD = 2 * HEADER, CHECK_SEQUENCE = 4, SMALLEST = 60, IMIX = 12, DRAWS = 1 << 20 };
 /* Latencies: 64 steps for each power of two of cycles. */
 enum { STEPS = 64, POWERS = 40 };
@@ -75,6 +76,8 @@ static inline uint32_t choose(enum order by, uint64_t number)
 {
 	switch (by) {
 	case ROUND_ROBIN:
+	case NEW:
+		/* In the order of the file, which is random already. */
 		return number % flows;
 	case ZIPF:
 		return draws[number % DRAWS];
@@ -183,16 +186,17 @@ static unsigned int make(struct rte_mempool *pool, struct rte_mbuf **burst, unsi
 
 	if (rte_pktmbuf_alloc_bulk(pool, burst, count))
 		return 0;
-	for (unsigned int i = 0; i < count; i++) {
-		chosen[i] = choose(by, made + i);
-		rte_prefetch0(&templates[chosen[i]]);
-		if (by == NEW)
-			rte_prefetch0(&masks[chosen[i]]);
-	}
-	for (unsigned int i = 0; i < count; i++) {
-		fill(burst[i], by, chosen[i], made + i);
+	for (unsigned int i = 0; i < count + AHEAD; i++) {
+		if (i < count) {
+			chosen[i] = choose(by, made + i);
+			rte_prefetch0(&templates[chosen[i]]);
+		}
+		if (i < AHEAD)
+			continue;
+		fill(burst[i - AHEAD], by, chosen[i - AHEAD], made + i - AHEAD);
 		if (return_queues)
-			memcpy(rte_pktmbuf_mtod_offset(burst[i], uint8_t *, burst[i]->data_len - sizeof now), &now, sizeof now);
+			memcpy(rte_pktmbuf_mtod_offset(burst[i - AHEAD], uint8_t *, burst[i - AHEAD]->data_len - sizeof now),
+			       &now, sizeof now);
 	}
 	return count;
 }

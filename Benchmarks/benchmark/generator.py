@@ -48,9 +48,8 @@ class Generator:
     `returned`: what the switch sends comes back, and its latency is measured; otherwise the switch has the usual sink.
     """
 
-    # Rings of so many powers of two: short ones stay in the caches, but what comes back is looked at less often. Buffers of
-    # 2 KiB would all begin in the same few sets of a cache.
-    RING, RETURN_RING, BUFFER = 9, 13, 2112
+    # Rings of 2^11 and 2^13 packets: what comes back is looked at less often.
+    RING, RETURN_RING = 11, 13
 
     def __init__(self, run, name, workload, seed, order="round-robin", size=64, returned=False):
         self.run = run
@@ -70,11 +69,9 @@ class Generator:
 
     def device(self, number, role):
         device = f"net_memif{number},role={role},id={number},socket={self.socket},socket-abstract=no"
-        return (
-            device
-            if role == "server"
-            else f"{device},rsize={self.RETURN_RING if number else self.RING},bsize={self.BUFFER}"
-        )
+        if role == "server":
+            return device
+        return f"{device},rsize={self.RETURN_RING if number else self.RING}"
 
     @contextmanager
     def into(self, switch):

@@ -3,13 +3,16 @@
 from functools import partial
 
 from . import acl, rules
+from .churn import churn
 from .control import AddFlows, DumpFlows, FlowMods
 from .generator import Generator
 from .latency import Latency
+from .memory import Memory
 from .pipeline import pipeline
 from .rates import Rate
 from .resources import Build, Idle
 from .runs import Target
+from .scaling import Scaling
 from .shares import Kept
 
 # Open vSwitch fills its cache of flows slowly.
@@ -46,6 +49,16 @@ LATENCY = Latency(
     feed=partial(Generator, order="uniform", returned=True),
     **SLOW,
 )
+SCALING = Scaling("B15", "one and two polling cores, rules and flows of B2", rules.exact(1000), Target(95, **PERCENT))
+CHURN = Kept(
+    "B9",
+    "10,000 flow-mods a second during B3",
+    rules.exact(100_000, "none"),
+    Target(90, 95, **PERCENT),
+    meanwhile="with flow-mods",
+    disturbance=churn,
+    **SLOW,
+)
 
 ALL = [
     Rate("B1", "one rule on in_port, 1 flow", rules.one_port, Target(1.7, 2.2)),
@@ -66,8 +79,11 @@ ALL = [
     by_pipeline("100", 100, 1.2, 1.5),
     by_pipeline("10k", 10_000, 3, 4),
     by_pipeline("100k", 100_000, 8, 10),
+    CHURN,
     *(by_new_flows(*row) for row in ((3, rules.exact(100_000, "none")), (5, rules.prefixes(4)), (6, acl.masked))),
     LATENCY,
+    SCALING,
+    Memory(),
     AddFlows(),
     DumpFlows(),
     FlowMods(),
