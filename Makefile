@@ -1,10 +1,10 @@
 # What there is to do with this repository. Each target is a script that can also be run by hand.
 
-.PHONY: help setup build run test fuzz lint bench conformance format clean
+.PHONY: help setup build run test differential fuzz lint bench conformance format clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing (Debian packages, Faucet for the tests); as root.
 	@Scripts/setup
@@ -18,6 +18,9 @@ run: build ## Show a switch between two network namespaces, until Ctrl-C; as roo
 
 test: setup ## Build and run all tests; as root, for those with real ports.
 	@Scripts/test
+
+differential: setup ## Compare compiled tables with the reference over RINGWAY_STEPS (a million) random steps.
+	@RINGWAY_STEPS=$${RINGWAY_STEPS:-1000000} Scripts/test --filter DifferentialTests
 
 fuzz: ## Look for inputs that something is wrong with, FUZZ_SECONDS (60) for each kind.
 	@Scripts/setup --build

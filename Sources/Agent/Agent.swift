@@ -38,6 +38,8 @@ final class Agent {
     lazy var observer = Worker.observer(of: workers[0], pool: pool)
     /// Each worker's counters when its load was last reported.
     var lastLoads: [WorkerLoad]
+    /// Packets and cycles of each worker's tables when they were last reported; see `TableSlot`.
+    var lastTableTimes: [[(packets: UInt64, cycles: UInt64)]]
 
     struct StartError: Error, CustomStringConvertible {
         let description: String
@@ -76,6 +78,7 @@ final class Agent {
             idle: configuration.workers.idle == .busy ? .busy : .adaptive
         )
         lastLoads = workers.map { _ in WorkerLoad() }
+        lastTableTimes = workers.map { _ in Array(repeating: (0, 0), count: Worker.tableCount) }
         datapath = CompiledDatapath(
             workers: workers,
             pool: pool,

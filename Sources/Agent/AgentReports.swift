@@ -9,6 +9,10 @@ struct WorkerLoad {
     var cycles = Clock.cycles
     var busyCycles: UInt64 = 0
     var packets: UInt64 = 0
+    var bursts: UInt64 = 0
+    var deltaCycles: UInt64 = 0
+    /// By port slot; see `PortCounters.timedCycles`.
+    var timedCycles = [UInt64](repeating: 0, count: PortSlot.limit)
 }
 
 extension Agent {
@@ -46,15 +50,33 @@ extension Agent {
             let counters = datapath.counters(ofTable: table)
             let entries = model.tables[index].entries.count
             guard entries > 0 || counters.lookups > 0 || index == 0 else { return nil }
-            let form = datapath.form(ofTable: table).name
-            return TableReport(
+            let lookup = datapath.lookup(ofTable: table)
+            let forms = workers.indices.map { worker in
+                var form = TableReport.Form(core: core(of: worker), form: lookup.form.name)
+                form.parts = lookup.form == .tupleSpace ? lookup.parts.map(\.rawValue) : []
+                form.cyclesPerLookup = cyclesPerLookup(index, worker)
+                return form
+            }
+            var report = TableReport(
                 table: table,
                 activeEntries: entries,
                 lookups: counters.lookups,
                 matches: counters.matches,
-                forms: configuration.workers.cores.map { .init(core: $0, form: form) }
+                forms: forms
             )
+            (report.masks, report.memory) = (lookup.masks, lookup.bytes)
+            return report
         }
+    }
+
+    /// Since it was last asked for.
+    private func cyclesPerLookup(_ table: Int, _ worker: Int) -> Double? {
+        let slot = workers[worker].pointee.tables + table
+        let now = (packets: glance(slot.word(\.timedLookups)), cycles: glance(slot.word(\.timedCycles)))
+        let last = lastTableTimes[worker][table]
+        lastTableTimes[worker][table] = now
+        guard now.packets > last.packets else { return nil }
+        return Double(now.cycles &- last.cycles) / Double(now.packets - last.packets)
     }
 
     func groupReports() -> [GroupReport] {
@@ -93,15 +115,33 @@ extension Agent {
             report.injected = counters.injected
             report.copies = counters.copies
             report.packetIns = (0..<3).reduce(0) { $0 + counters.packetIns[$1] }
-            let now = WorkerLoad(busyCycles: counters.busyCycles, packets: counters.packets)
+            var now = WorkerLoad(busyCycles: counters.busyCycles, packets: counters.packets)
+            (now.bursts, now.deltaCycles) = (counters.bursts, counters.deltaCycles)
+            for slot in 0..<PortSlot.limit { now.timedCycles[slot] = worker.pointee.ports[slot].counters.timedCycles }
             let last = lastLoads[index]
+            let elapsed = Double(max(1, now.cycles &- last.cycles))
             let busy = Double(now.busyCycles &- last.busyCycles)
-            report.busyRatio = min(1, busy / Double(max(1, now.cycles &- last.cycles)))
+            report.busyRatio = min(1, busy / elapsed)
+            report.changeRatio = min(1, Double(now.deltaCycles &- last.deltaCycles) / elapsed)
             if now.packets > last.packets { report.cyclesPerPacket = busy / Double(now.packets - last.packets) }
+            if now.bursts > last.bursts {
+                report.packetsPerBurst = Double(now.packets - last.packets) / Double(now.bursts - last.bursts)
+            }
+            let second = Double(Clock.cyclesPerSecond)
+            report.busySeconds = Double(counters.busyCycles) / second
+            report.longestStep = Double(counters.longestStep) / second
+            report.steps = (0..<WorkerCounters.stepBuckets).map { bucket in
+                let isLast = bucket == WorkerCounters.stepBuckets - 1
+                let bound = Double(UInt64(1) << UInt64(WorkerCounters.shortestStep + bucket)) / second
+                return WorkerReport.StepCount(seconds: isLast ? nil : bound, count: counters.steps[bucket])
+            }
             lastLoads[index] = now
             report.receiveQueues = datapath.ports.entries.values.sorted { $0.number < $1.number }.flatMap { entry in
-                entry.plan.receive.enumerated().filter { $0.element == index }
-                    .map { .init(port: entry.name, queue: $0.offset) }
+                let slot = Int(entry.slot)
+                let cycles = (now.timedCycles[slot] &- last.timedCycles[slot]) &* WorkerCounters.timedBursts
+                let load = min(1, Double(cycles) / elapsed)
+                return entry.plan.receive.enumerated().filter { $0.element == index }
+                    .map { WorkerReport.Queue(port: entry.name, queue: $0.offset, load: load) }
             }
             return report
         }

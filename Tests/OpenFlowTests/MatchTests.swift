@@ -126,6 +126,8 @@ struct MatchTests {
             Match([MatchField(.ipv4Src, 0, mask: 0), MatchField(.inPort, 0xffff_fffe)]).description == "in_port=LOCAL"
         )
         #expect(Match([ip, MatchField(.ipProto, 2)]).description == "ip,nw_proto=2")
+        let udp = MatchField(.ipProto, 17)
+        #expect(Match([ip, udp, MatchField(.udpDst, 0x400, mask: 0xfc00)]).description == "udp,tp_dst=0x400/0xfc00")
         #expect(MatchField(.vlanVID, 0x1005).description == "vlan_vid=4101")
     }
 }

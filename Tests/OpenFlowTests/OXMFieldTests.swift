@@ -16,7 +16,7 @@ struct OXMFieldTests {
         var prerequisite: Prerequisite = .none
     }
 
-    /// OpenFlow 1.3.5 §7.2.3.7, table 12, written out once more.
+    /// OpenFlow 1.3.5 §7.2.3.7, table 12, written out once more; ports take masks besides.
     static let table: [Row] = [
         Row(number: 0, name: "in_port", bits: 32, bytes: 4, maskable: false, settable: false),
         Row(
@@ -60,12 +60,12 @@ struct OXMFieldTests {
         ),
         Row(number: 11, name: "ipv4_src", bits: 32, bytes: 4, maskable: true, prerequisite: .etherType(0x0800)),
         Row(number: 12, name: "ipv4_dst", bits: 32, bytes: 4, maskable: true, prerequisite: .etherType(0x0800)),
-        Row(number: 13, name: "tcp_src", bits: 16, bytes: 2, maskable: false, prerequisite: .ipProto(6)),
-        Row(number: 14, name: "tcp_dst", bits: 16, bytes: 2, maskable: false, prerequisite: .ipProto(6)),
-        Row(number: 15, name: "udp_src", bits: 16, bytes: 2, maskable: false, prerequisite: .ipProto(17)),
-        Row(number: 16, name: "udp_dst", bits: 16, bytes: 2, maskable: false, prerequisite: .ipProto(17)),
-        Row(number: 17, name: "sctp_src", bits: 16, bytes: 2, maskable: false, prerequisite: .ipProto(132)),
-        Row(number: 18, name: "sctp_dst", bits: 16, bytes: 2, maskable: false, prerequisite: .ipProto(132)),
+        Row(number: 13, name: "tcp_src", bits: 16, bytes: 2, maskable: true, prerequisite: .ipProto(6)),
+        Row(number: 14, name: "tcp_dst", bits: 16, bytes: 2, maskable: true, prerequisite: .ipProto(6)),
+        Row(number: 15, name: "udp_src", bits: 16, bytes: 2, maskable: true, prerequisite: .ipProto(17)),
+        Row(number: 16, name: "udp_dst", bits: 16, bytes: 2, maskable: true, prerequisite: .ipProto(17)),
+        Row(number: 17, name: "sctp_src", bits: 16, bytes: 2, maskable: true, prerequisite: .ipProto(132)),
+        Row(number: 18, name: "sctp_dst", bits: 16, bytes: 2, maskable: true, prerequisite: .ipProto(132)),
         Row(
             number: 19,
             name: "icmpv4_type",

@@ -32,9 +32,21 @@ extension TextTable {
     }
 
     package init(tables: [TableReport]) {
-        self.init([">TABLE", ">ENTRIES", ">LOOKUPS", ">MATCHES", "FORM"])
+        self.init([
+            ">TABLE", ">ENTRIES", ">MASKS", ">BYTES/WORKER", ">LOOKUPS", ">MATCHES", ">CYCLES/LOOKUP", "FORM",
+        ])
         for table in tables {
-            add("\(table.table)", "\(table.activeEntries)", "\(table.lookups)", "\(table.matches)", table.formText)
+            let cycles = table.forms.map { $0.cyclesPerLookup.map(Self.decimal) ?? "-" }
+            add(
+                "\(table.table)",
+                "\(table.activeEntries)",
+                "\(table.masks)",
+                "\(table.memory)",
+                "\(table.lookups)",
+                "\(table.matches)",
+                cycles.joined(separator: ", "),
+                table.partsText.isEmpty ? table.formText : "\(table.formText): \(table.partsText)"
+            )
         }
     }
 
@@ -63,9 +75,13 @@ extension TextTable {
     }
 
     package init(workers: [WorkerReport]) {
-        self.init([">WORKER", ">CORE", ">PACKETS", ">BURSTS", ">EMPTY POLLS", ">BUSY", ">CYCLES/PACKET", "RX QUEUES"])
+        self.init([
+            ">WORKER", ">CORE", ">PACKETS", ">BURSTS", ">EMPTY POLLS", ">BUSY", ">CHANGES", ">LONGEST",
+            ">PACKETS/BURST",
+            ">CYCLES/PACKET", "RX QUEUES",
+        ])
         for worker in workers {
-            let queues = worker.receiveQueues.map { "\($0.port):\($0.queue)" }.joined(separator: ", ")
+            let queues = worker.receiveQueues.map { "\($0.port):\($0.queue) \(Self.decimal($0.load * 100)) %" }
             add(
                 "\(worker.worker)",
                 "\(worker.core)",
@@ -73,8 +89,11 @@ extension TextTable {
                 "\(worker.bursts)",
                 "\(worker.emptyPolls)",
                 Self.decimal(worker.busyRatio * 100) + " %",
+                Self.decimal(worker.changeRatio * 100) + " %",
+                Self.decimal(worker.longestStep * 1e6) + " µs",
+                worker.packetsPerBurst.map(Self.decimal) ?? "-",
                 worker.cyclesPerPacket.map(Self.decimal) ?? "-",
-                queues.isEmpty ? "-" : queues
+                queues.isEmpty ? "-" : queues.joined(separator: ", ")
             )
         }
     }

@@ -201,6 +201,15 @@ package final class CompiledDatapath: Datapath {
     /// The form of lookup of a table.
     package func form(ofTable tableID: UInt8) -> LookupForm { compiler.tables[Int(tableID)].form }
 
+    /// How a table is looked up: its form, the parts of a tuple space in the order of the search, how many masks its entries
+    /// have, and the bytes of each worker's memory that it takes.
+    package func lookup(
+        ofTable tableID: UInt8
+    ) -> (form: LookupForm, parts: [LookupPartKind], masks: Int, bytes: Int) {
+        let table = compiler.tables[Int(tableID)]
+        return (table.form, table.parts.map(\.kind), table.groups.count, table.bytes)
+    }
+
     // MARK: Stopping
 
     /// Lets the workers finish what they have in hand and stop, and waits for that.

@@ -1,77 +1,69 @@
-// The rules of one table that have the same mask, found by their key: the control side's mirror of a `Subtable`. Its slots
-// are laid out exactly as in the workers' memory, so that it knows which word to store to. Rules of the same key differ in
-// priority; only the highest one is in a slot, the others wait in a chain behind it.
+// The rules of one table that have the same mask, found by their key. Rules of the same key differ in priority; only the
+// highest one can be hit by a packet and is known to the workers, the others wait in a chain behind it.
 
 import DataPlane
 
 final class MaskGroup {
     let mask: FlowKey
     let wordCount: Int
-    let seed: UInt32
-    private(set) var slots: [Slot]
-    /// Rules in slots.
-    private(set) var headCount = 0
+    /// The rules that can be hit.
+    private(set) var mirror = SlotMirror()
     /// Rules in all.
     private(set) var count = 0
-    private var tombstones = 0
     /// At least as high as the priority of any rule.
     private(set) var maxPriority: UInt16 = 0
     /// At most as high as the priority of any rule.
     private(set) var minPriority: UInt16 = .max
-    /// The workers' subtables while the table's form is a hash; empty otherwise.
+    /// The prefix families that the mask belongs to.
+    let families: [PrefixFamily]
+    /// How the workers look the rules up.
+    var place = Place.none
+    /// Whether merging it with others has made their lists too long.
+    var isCrowding = false
+    /// The workers' subtables; empty where `place` says otherwise, or where new ones are due.
     var subtables: [UnsafeMutablePointer<Subtable>] = []
     /// Memory for the workers' next buckets, taken before the slots here were laid out anew.
     var reserved: [UnsafeMutableRawPointer] = []
 
-    var bucketCount: Int { slots.count / Subtable.slotsPerBucket }
+    enum Place {
+        /// Not yet.
+        case none
+        /// As the table's only mask, by an array.
+        case direct
+        /// Each in a row of a list of rules of any masks.
+        case linear
+        /// In a hash table of their own, of which `mirror` is the mirror.
+        case subtable
+        /// In the trie of a family, by prefixes of this length.
+        case prefixes(PrefixGroup, length: Int)
+        /// In a hash table with other masks.
+        case merged(MergedGroup)
 
-    /// A word of the workers' subtables that has to change: the slot, and the rule it is for; nil: a tombstone or nothing.
+        var isNone: Bool { if case .none = self { true } else { false } }
+        var isLinear: Bool { if case .linear = self { true } else { false } }
+        var prefixGroup: PrefixGroup? { if case .prefixes(let group, _) = self { group } else { nil } }
+        var mergedGroup: MergedGroup? { if case .merged(let group) = self { group } else { nil } }
+    }
+
+    /// What packets can hit has changed: a rule took a slot, from the one that was there, or the slot is empty.
     enum Change {
         case none
-        case store(slot: Int, flow: Int)
+        case store(slot: Int, flow: Int, former: Int?)
         case clear(slot: Int, tombstone: Bool)
     }
 
-    /// A slot as the control side sees it.
-    struct Slot: Equatable {
-        /// Of the rule's key: most other keys are told apart without a look at their rules.
-        var hash: UInt32 = 0
-        /// Flow handle + 2; 0: empty, 1: tombstone.
-        var content: UInt32 = 0
-
-        static let tombstone = Slot(content: 1)
-
-        /// The handle of the rule; nil if there is none.
-        var flow: Int? { content > 1 ? Int(content) - 2 : nil }
-        var isFree: Bool { content < 2 }
-    }
-
-    init(mask: FlowKey, seed: UInt32) {
+    init(mask: FlowKey) {
         self.mask = mask
-        self.seed = seed
         wordCount = (0..<FlowKey.wordCount).count { mask.words[$0] != 0 }
-        slots = Array(repeating: Slot(), count: Subtable.slotsPerBucket)
+        families = PrefixFamily.all(of: mask)
     }
 
-    /// Whether one more rule wants a larger table first.
-    var isCrowded: Bool { (headCount + tombstones + 1) * 8 > slots.count * 5 }
-
-    /// How many buckets `grow` will make for `heads` rules.
-    static func bucketCount(for heads: Int) -> Int {
-        var buckets = 1
-        while buckets * Subtable.slotsPerBucket < heads * 2 + 2 { buckets *= 2 }
-        return buckets
-    }
+    /// Rules that packets can hit.
+    var headCount: Int { mirror.count }
+    var heads: [Int] { mirror.slots.compactMap(\.content) }
 
     /// Lays all rules out anew, in a table that is at most half full.
-    func grow(_ flows: FlowStore) {
-        let heads = slots.filter { !$0.isFree }
-        slots = Array(repeating: Slot(), count: Self.bucketCount(for: headCount + 1) * Subtable.slotsPerBucket)
-        tombstones = 0
-        for head in heads {
-            slots[freeSlot(hash: head.hash)] = head
-        }
-    }
+    func grow() { mirror.grow() }
 
     func insert(_ flow: Int, _ flows: FlowStore) -> Change {
         let priority = flows[flow].priority
@@ -79,16 +71,12 @@ final class MaskGroup {
         maxPriority = max(maxPriority, priority)
         minPriority = min(minPriority, priority)
         guard let (slot, head) = find(flow, flows) else {
-            let slot = freeSlot(hash: flows[flow].hash)
-            if slots[slot] == .tombstone { tombstones -= 1 }
-            slots[slot] = Slot(hash: flows[flow].hash, content: UInt32(flow + 2))
-            headCount += 1
-            return .store(slot: slot, flow: flow)
+            return .store(slot: mirror.insert(flow, hash: flows[flow].hash), flow: flow, former: nil)
         }
         guard priority < flows[head].priority else {
             flows[flow].next = head
-            slots[slot].content = UInt32(flow + 2)
-            return .store(slot: slot, flow: flow)
+            mirror.replace(slot, by: flow)
+            return .store(slot: slot, flow: flow, former: head)
         }
         var before = head
         while flows[before].next >= 0, flows[flows[before].next].priority > priority { before = flows[before].next }
@@ -108,49 +96,15 @@ final class MaskGroup {
             return .none
         }
         if next >= 0 {
-            slots[slot].content = UInt32(next + 2)
-            return .store(slot: slot, flow: next)
+            mirror.replace(slot, by: next)
+            return .store(slot: slot, flow: next, former: flow)
         }
-        headCount -= 1
-        let bucket = slot / Subtable.slotsPerBucket * Subtable.slotsPerBucket
-        let tombstone = !slots[bucket..<bucket + Subtable.slotsPerBucket].contains(Slot())
-        slots[slot] = tombstone ? .tombstone : Slot()
-        if tombstone { tombstones += 1 }
         if count == 0 { (maxPriority, minPriority) = (0, .max) }
-        return .clear(slot: slot, tombstone: tombstone)
+        return .clear(slot: slot, tombstone: mirror.remove(slot))
     }
-
-    /// The rules in slots: those that a packet can hit.
-    var heads: [Int] { slots.compactMap(\.flow) }
 
     /// The slot of the rule that has the same key as `flow`, and the rule.
     private func find(_ flow: Int, _ flows: FlowStore) -> (slot: Int, head: Int)? {
-        let hash = flows[flow].hash
-        let bucketMask = bucketCount - 1
-        var bucket = Int(hash) & bucketMask
-        for _ in 0...bucketMask {
-            var hasEmpty = false
-            for slot in bucket * Subtable.slotsPerBucket..<(bucket + 1) * Subtable.slotsPerBucket {
-                if slots[slot] == Slot() { hasEmpty = true }
-                guard slots[slot].hash == hash, let head = slots[slot].flow, flows.sameKey(head, flow) else { continue }
-                return (slot, head)
-            }
-            if hasEmpty { return nil }
-            bucket = (bucket + 1) & bucketMask
-        }
-        return nil
-    }
-
-    /// The first slot on the way of a search that is empty or a tombstone. There is one, because a table is never full.
-    private func freeSlot(hash: UInt32) -> Int {
-        let bucketMask = bucketCount - 1
-        var bucket = Int(hash) & bucketMask
-        while true {
-            for slot in bucket * Subtable.slotsPerBucket..<(bucket + 1) * Subtable.slotsPerBucket
-            where slots[slot].isFree {
-                return slot
-            }
-            bucket = (bucket + 1) & bucketMask
-        }
+        mirror.find(hash: flows[flow].hash) { flows.sameKey($0, flow) }.map { ($0.slot, $0.content) }
     }
 }

@@ -1,5 +1,5 @@
 // One flow table: its rules by mask, the form of lookup that suits them, and the words that workers must store so that
-// they forward by it. A change is made in the present form where that takes a store or two; where the form does not suit
+// they forward by it. A change is made in the present form where that takes a store or a few; where the form does not suit
 // any more, or is small, the better one is built aside and swapped in by one store.
 
 import DataPlane
@@ -21,18 +21,16 @@ final class TableCompiler {
     static let linearAgain = 6
 
     let id: Int
-    private let flows: FlowStore
-    private let memory: TableMemory
-    private unowned let sink: DeltaSink
+    let context: LookupContext
+    var flows: FlowStore { context.flows }
     /// The table's slot in each worker.
     private let tableSlots: [UnsafeMutablePointer<TableSlot>]
-    private let seed: UInt32
 
     private(set) var form = LookupForm.constant
     private(set) var ruleCount = 0
-    private var groups: [MaskWords: MaskGroup] = [:]
+    private(set) var groups: [MaskWords: MaskGroup] = [:]
     /// Blocks of the present form, one for each worker.
-    private var lookups: [UnsafeMutableRawPointer] = []
+    private(set) var lookups: [UnsafeMutableRawPointer] = []
     private var lookupSize = 0
     /// The entry for what nothing else matches, as the workers have it; -1: none.
     private var miss = -1
@@ -40,10 +38,16 @@ final class TableCompiler {
     private var directGroup: MaskGroup?
     private var directField = KeyField.inPort
     private var directCount = 0
+    /// The parts of the present lookup, in the order in which the workers search them.
+    var parts: [LookupPart] = []
+    var prefixGroups: [PrefixGroup] = []
+    var mergedGroups: [MergedGroup] = []
+    /// How many parts were left when masks were merged last; merged anew when there are twice as many.
+    var mergedTo = 0
+    /// Families that have turned out not to be looked up by a trie, until the table is empty.
+    var refusedFamilies: Set<PrefixFamily> = []
     /// What the present lookup uses and the next one does not.
-    private var discarded: [(block: UnsafeMutableRawPointer, bytes: Int)] = []
-    /// The subtables in the order in which the workers search them.
-    private var order: [MaskGroup] = []
+    var discarded: [(block: UnsafeMutableRawPointer, bytes: Int)] = []
     /// Whether the lookup is to be built anew before the workers go on.
     private var isStale = false
 
@@ -56,55 +60,71 @@ final class TableCompiler {
         seed: UInt32
     ) {
         self.id = id
-        self.flows = flows
-        self.memory = memory
-        self.sink = sink
+        context = LookupContext(flows: flows, memory: memory, sink: sink, workerCount: tableSlots.count, seed: seed)
         self.tableSlots = tableSlots
-        self.seed = seed
     }
 
     // MARK: Changes
 
     /// Links a rule. Its record must be complete. Throws before anything has changed.
     func insert(_ flow: Int, mask: FlowKey) throws(OutOfTableMemory) {
-        let group = groups[MaskWords(mask)] ?? MaskGroup(mask: mask, seed: seed)
-        if group.isCrowded { try grow(group) }
+        let words = MaskWords(mask)
+        let group = groups[words] ?? MaskGroup(mask: mask)
+        if group.mirror.isCrowded { try grow(group) }
         let highest = group.maxPriority
-        groups[MaskWords(mask)] = group
+        groups[words] = group
         let change = group.insert(flow, flows)
         ruleCount += 1
-        if group === directGroup && (miss < 0 || flows[miss].priority < flows[flow].priority) {
-            applyDirect(change, flow)
-        } else if group.subtables.isEmpty {
-            isStale = true
-        } else {
+        switch group.place {
+        case .direct where miss < 0 || flows[miss].priority < flows[flow].priority: applyDirect(change, flow)
+        case .subtable where !group.subtables.isEmpty:
             if group.maxPriority != highest { raise(group) }
             apply(change, to: group)
-            if group.wordCount == 0 { isStale = true }
+        case .prefixes(let prefixes, let length):
+            let highest = prefixes.maxPriority
+            apply(change, flow, to: prefixes, length: length)
+            if prefixes.maxPriority != highest && parts.count > 1 { isStale = true }
+        case .merged(let merged):
+            let highest = merged.maxPriority
+            apply(change, flow, to: merged, group)
+            if merged.maxPriority != highest && parts.count > 1 { isStale = true }
+        default: isStale = true
         }
+        // What matches everything may have to be searched among the others, or no longer.
+        if group.wordCount == 0 || miss >= 0 && flows[flow].priority <= flows[miss].priority { isStale = true }
     }
 
     func remove(_ flow: Int, mask: FlowKey) {
         guard let group = groups[MaskWords(mask)] else { return }
         let change = group.remove(flow, flows)
         ruleCount -= 1
+        switch group.place {
+        case .direct where group.count > 0: applyDirect(change, flow)
+        case .subtable where !group.subtables.isEmpty && group.count > 0:
+            apply(change, to: group)
+            if ruleCount <= Self.linearAgain { isStale = true }
+        case .prefixes(let prefixes, let length):
+            apply(change, flow, to: prefixes, length: length)
+            if group.count == 0 || ruleCount <= Self.linearAgain { isStale = true }
+        case .merged(let merged):
+            apply(change, flow, to: merged, group)
+            if group.count == 0 || ruleCount <= Self.linearAgain { isStale = true }
+        default: isStale = true
+        }
+        if group.wordCount == 0 { isStale = true }
         if group.count == 0 {
             groups[MaskWords(mask)] = nil
             discardSubtables(of: group)
-            isStale = true
-        } else if group === directGroup {
-            applyDirect(change, flow)
-        } else if group.subtables.isEmpty {
-            isStale = true
-        } else {
-            apply(change, to: group)
-            if group.wordCount == 0 || ruleCount <= Self.linearAgain { isStale = true }
         }
     }
 
     /// Brings the workers up to date with what has been inserted and removed since the last time. Throws before a change.
     func settle() throws(OutOfTableMemory) {
-        guard isStale else { return }
+        guard isStale else {
+            for prefixes in prefixGroups where prefixes.hasChanges { try prefixes.settle() }
+            for merged in mergedGroups where merged.hasChanges { try merged.settle(discarded: &discarded) }
+            return
+        }
         let catchAll = groups[MaskWords(FlowKey())]
         let others = groups.values.filter { $0 !== catchAll }
         let lowest = others.map(\.minPriority).min()
@@ -115,12 +135,7 @@ final class TableCompiler {
         let rules = ruleCount - (missHead == nil ? 0 : catchAll?.count ?? 0)
         let searched = missHead == nil ? Array(groups.values) : others
         if let missHead { setMiss(missHead) }
-        switch suitableForm(rules, searched) {
-        case .constant: replaceLookups(by: [], size: 0, form: .constant)
-        case .directIndex: try buildDirectIndex(searched[0])
-        case .linear: try buildLinear(searched)
-        case .hash, .tupleSpace: try buildTupleSpace(searched)
-        }
+        try build(rules, searched)
         if missHead == nil { setMiss(-1) }
         isStale = false
     }
@@ -133,15 +148,19 @@ final class TableCompiler {
 
     // MARK: The form
 
-    private func suitableForm(_ rules: Int, _ groups: [MaskGroup]) -> LookupForm {
-        if rules == 0 { return .constant }
+    private func build(_ rules: Int, _ groups: [MaskGroup]) throws(OutOfTableMemory) {
+        if rules == 0 {
+            (refusedFamilies, mergedTo) = ([], 0)
+            return replaceLookups(by: [], size: 0, form: .constant)
+        }
         if groups.count == 1, let field = Self.smallField(groups[0].mask) {
             let largest = largestValue(of: field, in: groups[0])
-            if largest < 8192 || largest <= DirectIndex.limit && Int(largest) < rules * 16 { return .directIndex }
+            if largest < 8192 || largest <= DirectIndex.limit && Int(largest) < rules * 16 {
+                return try buildDirectIndex(groups[0], field)
+            }
         }
-        let limit = form == .hash || form == .tupleSpace ? Self.linearAgain : Self.linearLimit
-        if rules <= limit { return .linear }
-        return groups.count == 1 ? .hash : .tupleSpace
+        if rules <= (parts.isEmpty ? Self.linearLimit : Self.linearAgain) { return try buildLinear(groups) }
+        try buildParts(groups)
     }
 
     /// The field that a mask covers exactly, if it is a single one whose values may index an array.
@@ -155,170 +174,114 @@ final class TableCompiler {
     }
 
     private func largestValue(of field: KeyField, in group: MaskGroup) -> UInt64 {
-        group.heads.reduce(0) { max($0, value(of: field, $1)) }
+        group.heads.reduce(0) { max($0, context.key($1)[field]) }
     }
 
-    private func value(of field: KeyField, _ flow: Int) -> UInt64 {
-        let word = FlowRecord.word(field.word, of: flows.record(flow, worker: 0), flows[flow].window).pointee
-        return (UInt64(bigEndian: word) >> UInt64(field.shift)) & field.allOnes
-    }
-
-    // MARK: Building
-
-    private func buildDirectIndex(_ group: MaskGroup) throws(OutOfTableMemory) {
-        guard let field = Self.smallField(group.mask) else { return }
+    private func buildDirectIndex(_ group: MaskGroup, _ field: KeyField) throws(OutOfTableMemory) {
         let heads = group.heads
         // Room for values to come: up to the next power of two.
         let count = 1 << (Int.bitWidth - Int(largestValue(of: field, in: group)).leadingZeroBitCount)
         let size = DirectIndex.size(count: count)
-        let blocks = try allocate(size)
+        let blocks = try context.allocate(size)
         for (worker, block) in blocks.enumerated() {
             DirectIndex.initialize(block, field: field, count: count)
             for head in heads {
-                DirectIndex.cell(block, Int(value(of: field, head))).pointee = address(head, worker)
+                DirectIndex.cell(block, Int(context.key(head)[field])).pointee = context.address(head, worker)
             }
         }
         replaceLookups(by: blocks, size: size, form: .directIndex)
-        (directGroup, directField, directCount) = (group, field, count)
+        group.place = .direct
+        (directField, directCount) = (field, count)
     }
 
     private func buildLinear(_ groups: [MaskGroup]) throws(OutOfTableMemory) {
-        let heads = groups.flatMap { group in group.heads.map { (flow: $0, mask: group.mask) } }
-            .sorted { flows[$0.flow].priority > flows[$1.flow].priority }
-        let words = (0..<FlowKey.wordCount).filter { word in groups.contains { $0.mask.words[word] != 0 } }
-        let size = Linear.size(rules: heads.count, words: words.count)
-        let blocks = try allocate(size)
-        for (worker, block) in blocks.enumerated() {
-            let rules = heads.map { head in
-                (
-                    value: value(head.flow, under: head.mask), mask: head.mask,
-                    record: flows.record(head.flow, worker: worker)
-                )
-            }
-            Linear.initialize(block, words: words, rules: rules)
-        }
+        let (blocks, size) = try linearRows(groups)
         replaceLookups(by: blocks, size: size, form: .linear)
-    }
-
-    private func buildTupleSpace(_ groups: [MaskGroup]) throws(OutOfTableMemory) {
-        let sorted = groups.sorted { $0.maxPriority > $1.maxPriority }
-        for group in sorted where group.subtables.isEmpty { group.subtables = try buildSubtables(group) }
-        let size = TupleSpace.size(count: sorted.count)
-        let blocks = try allocate(size)
-        for (worker, block) in blocks.enumerated() {
-            TupleSpace.initialize(block, subtables: sorted.map { $0.subtables[worker] })
-        }
-        replaceLookups(by: blocks, size: size, form: sorted.count == 1 ? .hash : .tupleSpace)
-        order = sorted
-    }
-
-    private func buildSubtables(_ group: MaskGroup) throws(OutOfTableMemory) -> [UnsafeMutablePointer<Subtable>] {
-        let bucketBytes = group.slots.count * 8
-        let buckets = group.reserved.isEmpty ? try allocate(bucketBytes) : group.reserved
-        group.reserved = []
-        let headers: [UnsafeMutableRawPointer]
-        do {
-            headers = try allocate(MemoryLayout<Subtable>.size)
-        } catch {
-            group.reserved = buckets
-            throw error
-        }
-        return headers.indices.map { worker in
-            let cells = buckets[worker].bindMemory(to: UInt64.self, capacity: group.slots.count)
-            for (slot, content) in group.slots.enumerated() {
-                cells[slot] = content.flow.map { slotWord($0, worker) } ?? UInt64(content.content)
-            }
-            let subtable = headers[worker].bindMemory(to: Subtable.self, capacity: 1)
-            subtable.initialize(
-                to: Subtable(mask: group.mask, seed: seed, bucketCount: group.bucketCount, buckets: cells)
-            )
-            subtable.pointee.maxPriority = UInt32(group.maxPriority)
-            return subtable
-        }
-    }
-
-    /// A larger table for a mask. While the workers have one, the memory for theirs is taken first, so that no memory means
-    /// no change; the old one serves until `settle`.
-    private func grow(_ group: MaskGroup) throws(OutOfTableMemory) {
-        if !group.subtables.isEmpty {
-            let slots = MaskGroup.bucketCount(for: group.headCount + 1) * Subtable.slotsPerBucket
-            let reserved = try allocate(slots * 8, reserve: false)
-            discardSubtables(of: group)
-            group.reserved = reserved
-        } else if !group.reserved.isEmpty {
-            for block in group.reserved { memory.deallocate(block, group.slots.count * 8) }
-            group.reserved = []
-        }
-        group.grow(flows)
-        isStale = true
-    }
-
-    /// Lays out anew, for the rules that there are, what the workers do not have yet.
-    func shrink() {
-        for group in groups.values where group.subtables.isEmpty {
-            for block in group.reserved { memory.deallocate(block, group.slots.count * 8) }
-            group.reserved = []
-            group.grow(flows)
-        }
-    }
-
-    // MARK: Linking
-
-    private func apply(_ change: MaskGroup.Change, to group: MaskGroup) {
-        for (worker, subtable) in group.subtables.enumerated() {
-            switch change {
-            case .none: break
-            case .store(let slot, let flow):
-                sink.store(worker: worker, subtable.pointee.buckets + slot, slotWord(flow, worker))
-            case .clear(let slot, let tombstone):
-                sink.store(worker: worker, subtable.pointee.buckets + slot, tombstone ? Subtable.tombstone : 0)
-            }
-        }
+        for group in groups { group.place = .linear }
     }
 
     private func applyDirect(_ change: MaskGroup.Change, _ flow: Int) {
-        let value = Int(value(of: directField, flow))
+        let value = Int(context.key(flow)[directField])
         guard value < directCount else {
             isStale = true
             return
         }
         for (worker, block) in lookups.enumerated() {
+            let cell = DirectIndex.cell(block, value)
             switch change {
             case .none: break
-            case .store(_, let flow): sink.store(worker: worker, DirectIndex.cell(block, value), address(flow, worker))
-            case .clear: sink.store(worker: worker, DirectIndex.cell(block, value), 0)
+            case .store(_, let flow, _): context.sink.store(worker: worker, cell, context.address(flow, worker))
+            case .clear: context.sink.store(worker: worker, cell, 0)
             }
         }
+    }
+
+    private func apply(_ change: MaskGroup.Change, _ flow: Int, to prefixes: PrefixGroup, length: Int) {
+        let key = context.key(flow)
+        guard prefixes.takes(key) else {
+            // Until `settle`, which takes the family apart, the workers go by the rules from before.
+            refusedFamilies.insert(prefixes.family)
+            isStale = true
+            return
+        }
+        switch change {
+        case .none: break
+        case .store(_, let flow, _): prefixes.set(flow, key: key, length: length)
+        case .clear: prefixes.set(nil, key: key, length: length)
+        }
+    }
+
+    private func apply(_ change: MaskGroup.Change, _ flow: Int, to merged: MergedGroup, _ group: MaskGroup) {
+        switch change {
+        case .none: break
+        case .store(_, let flow, let former):
+            let length = merged.set(flow, former: former, mask: group.mask)
+            if length > 2 * MergedGroup.longestList { group.isCrowding = true }
+        case .clear: merged.set(nil, former: flow, mask: group.mask)
+        }
+        if merged.isOutgrown || group.isCrowding { isStale = true }
+    }
+
+    // MARK: What the workers have
+
+    /// Bytes of each worker's memory: the lookup, and the entries' records.
+    var bytes: Int {
+        let records = groups.values.reduce(0) { $0 + $1.count * FlowRecord.size(KeyWindow($1.mask)) }
+        return lookupSize + parts.reduce(records) { $0 + $1.bytes }
     }
 
     /// Tells the workers that a mask has a rule of higher priority than before, and searches it earlier if that is due. The
     /// place in the order follows in `settle`; until then a packet may still go by the rules from before.
     private func raise(_ group: MaskGroup) {
         for (worker, subtable) in group.subtables.enumerated() {
-            let word = UnsafeMutableRawPointer(subtable).advanced(by: Subtable.priorityOffset)
+            let word = UnsafeMutableRawPointer(subtable).advanced(by: TupleSpace.priorityOffset)
                 .assumingMemoryBound(to: UInt64.self)
-            sink.store(
+            context.sink.store(
                 worker: worker,
                 word,
                 Subtable.priorityWord(wordCount: group.wordCount, maxPriority: group.maxPriority)
             )
         }
-        let position = order.firstIndex { $0 === group } ?? 0
-        if position > 0 && order[position - 1].maxPriority < group.maxPriority { isStale = true }
+        let position = parts.firstIndex { $0.isSubtable(of: group) } ?? 0
+        if position > 0 && parts[position - 1].maxPriority < group.maxPriority { isStale = true }
     }
 
-    private func replaceLookups(by blocks: [UnsafeMutableRawPointer], size: Int, form new: LookupForm) {
+    /// Swaps in another lookup, in which no rule has a place yet unless it is one of `parts`.
+    func replaceLookups(
+        by blocks: [UnsafeMutableRawPointer],
+        size: Int,
+        form new: LookupForm,
+        parts newParts: [LookupPart] = []
+    ) {
         for (worker, slot) in tableSlots.enumerated() {
             let address = blocks.isEmpty ? 0 : UInt64(UInt(bitPattern: blocks[worker]))
-            sink.store(worker: worker, slot.lookupWord, address)
+            context.sink.store(worker: worker, slot.lookupWord, address)
         }
-        for block in lookups { sink.retire(block, lookupSize) }
-        (lookups, lookupSize, form, directGroup) = (blocks, size, new, nil)
-        if new != .hash && new != .tupleSpace {
-            for group in groups.values { discardSubtables(of: group) }
-            order = []
-        }
-        for (block, bytes) in discarded { sink.retire(block, bytes) }
+        for block in lookups { context.sink.retire(block, lookupSize) }
+        (lookups, lookupSize, form) = (blocks, size, new)
+        discardParts(except: newParts)
+        parts = newParts
+        for (block, bytes) in discarded { context.sink.retire(block, bytes) }
         discarded = []
     }
 
@@ -326,57 +289,7 @@ final class TableCompiler {
         guard miss >= 0 || flow >= 0 else { return }
         miss = flow
         for (worker, slot) in tableSlots.enumerated() {
-            sink.store(worker: worker, slot.missWord, flow < 0 ? 0 : address(flow, worker))
+            context.sink.store(worker: worker, slot.missWord, flow < 0 ? 0 : context.address(flow, worker))
         }
     }
-
-    private func discardSubtables(of group: MaskGroup) {
-        for subtable in group.subtables {
-            discarded.append((UnsafeMutableRawPointer(subtable.pointee.buckets), group.slots.count * 8))
-            discarded.append((UnsafeMutableRawPointer(subtable), MemoryLayout<Subtable>.size))
-        }
-        for block in group.reserved { discarded.append((block, group.slots.count * 8)) }
-        group.subtables = []
-        group.reserved = []
-    }
-
-    // MARK: Small things
-
-    private func address(_ flow: Int, _ worker: Int) -> UInt64 {
-        UInt64(UInt(bitPattern: flows.record(flow, worker: worker)))
-    }
-
-    private func slotWord(_ flow: Int, _ worker: Int) -> UInt64 {
-        Subtable.slot(hash: flows[flow].hash, record: flows.record(flow, worker: worker))
-    }
-
-    private func value(_ flow: Int, under mask: FlowKey) -> FlowKey {
-        let record = flows.record(flow, worker: 0)
-        let window = flows[flow].window
-        var value = FlowKey()
-        for word in window.words { value.words[word] = FlowRecord.word(word, of: record, window).pointee }
-        return value
-    }
-
-    /// A block of the same size for each worker; all or none.
-    private func allocate(_ bytes: Int, reserve: Bool = true) throws(OutOfTableMemory) -> [UnsafeMutableRawPointer] {
-        var blocks: [UnsafeMutableRawPointer] = []
-        for _ in tableSlots {
-            guard let block = memory.allocate(bytes, reserve: reserve) else {
-                for block in blocks { memory.deallocate(block, bytes) }
-                throw OutOfTableMemory()
-            }
-            blocks.append(block)
-        }
-        return blocks
-    }
-}
-
-/// The memory for tables (`memory.size` of the configuration) does not suffice.
-package struct OutOfTableMemory: Error {}
-
-/// A mask as the key of a dictionary.
-struct MaskWords: Hashable {
-    private let words: [UInt64]
-    init(_ mask: FlowKey) { words = (0..<FlowKey.wordCount).map { mask.words[$0] } }
 }

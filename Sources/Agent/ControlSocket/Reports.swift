@@ -51,13 +51,22 @@ package struct TableReport: Codable, Hashable, Sendable {
     package var activeEntries: Int
     package var lookups: UInt64
     package var matches: UInt64
+    /// How many different masks the entries have.
+    package var masks = 0
+    /// Bytes that the table takes of each worker's memory, the entries' own lines included.
+    package var memory = 0
     /// The form of lookup on each worker.
     package var forms: [Form]
 
-    /// How one worker looks the table up: constant, direct_index, linear, hash, tuple_space.
+    /// How one worker looks the table up.
     package struct Form: Codable, Hashable, Sendable {
         package var core: Int
+        /// constant, direct_index, linear, hash, longest_prefix, tuple_space.
         package var form: String
+        /// What a tuple_space is made of, in the order of the search: subtable, prefixes, merged, linear.
+        package var parts: [String] = []
+        /// Cycles of the time stamp counter for each packet looked up, since the last report of it; nil: none was.
+        package var cyclesPerLookup: Double?
 
         package init(core: Int, form: String) { (self.core, self.form) = (core, form) }
     }
@@ -73,6 +82,19 @@ package struct TableReport: Codable, Hashable, Sendable {
         var names: [String] = []
         for form in forms where !names.contains(form.form) { names.append(form.form) }
         return names.joined(separator: "+")
+    }
+
+    /// What the first worker's lookup is made of: `2 prefixes, 1 linear`; empty if it is not made of parts.
+    package var partsText: String {
+        var counts: [(part: String, count: Int)] = []
+        for part in forms.first?.parts ?? [] {
+            if let index = counts.firstIndex(where: { $0.part == part }) {
+                counts[index].count += 1
+            } else {
+                counts.append((part, 1))
+            }
+        }
+        return counts.map { "\($0.count) \($0.part)" }.joined(separator: ", ")
     }
 }
 
@@ -133,15 +155,39 @@ package struct WorkerReport: Codable, Hashable, Sendable {
     package var busyRatio: Double
     /// Cycles of the time stamp counter for each packet, over the same time; nil: there were no packets.
     package var cyclesPerPacket: Double?
+    /// Packets of a burst, over the same time; nil: there were none.
+    package var packetsPerBurst: Double?
+    /// The part of its time that it spent on changes of tables and the like, 0 to 1, since the last report of it.
+    package var changeRatio: Double = 0
+    /// Seconds since its start that it spent on packets and changes.
+    package var busySeconds: Double = 0
+    /// The longest time since its start that a packet may have waited for the worker, in seconds, while that was not asleep.
+    package var longestStep: Double = 0
+    /// Steps of its loop with something to do, by their length.
+    package var steps: [StepCount] = []
     package var receiveQueues: [Queue]
+
+    /// How often a step was at most so long.
+    package struct StepCount: Codable, Hashable, Sendable {
+        /// Nil: any length.
+        package var seconds: Double?
+        package var count: UInt64
+
+        package init(seconds: Double?, count: UInt64) { (self.seconds, self.count) = (seconds, count) }
+    }
 
     /// A receive queue that it polls.
     package struct Queue: Codable, Hashable, Sendable {
         /// The port's name.
         package var port: String
         package var queue: Int
+        /// The part of the worker's time that packets of this port took it, 0 to 1, since the last report; of all queues of the
+        /// port together that it polls.
+        package var load: Double
 
-        package init(port: String, queue: Int) { (self.port, self.queue) = (port, queue) }
+        package init(port: String, queue: Int, load: Double) {
+            (self.port, self.queue, self.load) = (port, queue, load)
+        }
     }
 
     package init(worker: Int, core: Int) {

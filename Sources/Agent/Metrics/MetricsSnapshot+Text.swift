@@ -91,6 +91,21 @@ extension MetricsSnapshot {
         for table in tables {
             text.series([("table", "\(table.table)"), ("form", table.formText)], UInt64(max(0, table.activeEntries)))
         }
+        text.family("ringway_table_masks", .gauge, "Different masks of the table's flow entries.")
+        for table in tables { text.series([("table", "\(table.table)")], UInt64(table.masks)) }
+        text.family("ringway_table_memory_bytes", .gauge, "What the table takes of each worker's memory.")
+        for table in tables { text.series([("table", "\(table.table)")], UInt64(table.memory)) }
+        text.family(
+            "ringway_table_lookup_cycles",
+            .gauge,
+            "Cycles of the time stamp counter for each packet looked up."
+        )
+        for table in tables {
+            for form in table.forms {
+                guard let cycles = form.cyclesPerLookup else { continue }
+                text.series([("table", "\(table.table)"), ("core", "\(form.core)")], cycles)
+            }
+        }
     }
 
     private func writeWorkers(_ text: inout PrometheusText) {
@@ -118,6 +133,35 @@ extension MetricsSnapshot {
         for worker in workers {
             if let cycles = worker.cyclesPerPacket { text.series(worker.labels, cycles) }
         }
+        text.family(
+            "ringway_worker_change_ratio",
+            .gauge,
+            "The part of its time that the worker spent on changes, 0 to 1."
+        )
+        for worker in workers { text.series(worker.labels, worker.changeRatio) }
+        text.family(
+            "ringway_worker_queue_load_ratio",
+            .gauge,
+            "The part of the worker's time that the port's packets took."
+        )
+        for worker in workers {
+            for queue in worker.receiveQueues {
+                let labels = worker.labels + [("port", queue.port), ("queue", "\(queue.queue)")]
+                text.series(labels, queue.load)
+            }
+        }
+        text.family(
+            "ringway_worker_step_seconds",
+            .histogram,
+            "How long packets that came in meanwhile had to wait at most."
+        )
+        for worker in workers where !worker.steps.isEmpty {
+            let bounds = worker.steps.compactMap(\.seconds)
+            let histogram = Histogram(bounds: bounds, counts: worker.steps.map(\.count), sum: worker.busySeconds)
+            text.series(worker.labels, histogram)
+        }
+        text.family("ringway_worker_longest_step_seconds", .gauge, "The longest of these times since the start.")
+        for worker in workers { text.series(worker.labels, worker.longestStep) }
     }
 
     private func writeChannels(_ text: inout PrometheusText) {

@@ -62,6 +62,11 @@ package struct Histogram: Hashable, Sendable {
         counts = Array(repeating: 0, count: bounds.count + 1)
     }
 
+    /// - Parameter counts: For each bucket; one more than there are bounds.
+    package init(bounds: [Double], counts: [UInt64], sum: Double) {
+        (self.bounds, self.counts, self.sum) = (bounds, counts, sum)
+    }
+
     package mutating func observe(_ value: Double) {
         counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
         sum += value

@@ -75,6 +75,8 @@ package struct PortCounters {
     package var transmittedPackets: UInt64 = 0
     package var transmittedBytes: UInt64 = 0
     package var drops = InlineArray<24, UInt64>(repeating: 0)
+    /// Cycles of the time stamp counter spent on what was received, of each `WorkerCounters.timedBursts`-th burst.
+    package var timedCycles: UInt64 = 0
 
     package init() {}
 }
@@ -95,5 +97,17 @@ package struct WorkerCounters {
     /// Packets handed to the control side, by OFPR_* reason.
     package var packetIns = InlineArray<3, UInt64>(repeating: 0)
     package var deltas: UInt64 = 0
+    /// Cycles spent on deltas.
+    package var deltaCycles: UInt64 = 0
     package var sleeps: UInt64 = 0
+    /// Steps of the loop in which there was something to do, by their length: below 2^`shortestStep` cycles, below twice as many,
+    /// and so on; the last has all longer ones. Packets that come in a step wait for its end.
+    package var steps = InlineArray<16, UInt64>(repeating: 0)
+    /// In cycles.
+    package var longestStep: UInt64 = 0
+
+    package static let stepBuckets = 16
+    package static let shortestStep = 10
+    /// Of this many bursts the cycles of one are counted in detail.
+    package static let timedBursts: UInt64 = 64
 }

@@ -72,6 +72,7 @@ extension Worker {
     @inline(never)
     borrowing func visit<List: PacketList>(_ table: UInt8, _ list: List, _ listed: Int, ingress: Ingress) {
         let slot = tables + Int(table)
+        let start = state.pointee.isTimed ? Clock.cycles : 0
         Lookup.find(
             in: slot,
             keys: burst.keys,
@@ -80,6 +81,10 @@ extension Worker {
             scratch: scratch,
             found: burst.found
         )
+        if start != 0 {
+            slot.pointee.timedCycles &+= Clock.cycles &- start
+            slot.pointee.timedLookups &+= UInt64(listed)
+        }
         slot.pointee.lookups &+= UInt64(listed)
         slot.pointee.matches &+= UInt64(count(list, listed))
         var i = 0

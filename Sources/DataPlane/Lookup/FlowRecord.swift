@@ -45,4 +45,21 @@ package struct FlowRecord {
     }
 }
 
+extension FlowRecord {
+    /// A record and, in the upper 16 bits, its priority: of two such words the greater one is the better entry. 0: none.
+    package static func ranked(_ record: FlowRecordPointer, priority: UInt16) -> UInt64 {
+        UInt64(priority) << 48 | UInt64(UInt(bitPattern: record))
+    }
+
+    @inline(__always)
+    static func record(_ ranked: UInt64) -> FlowRecordPointer? {
+        FlowRecordPointer(bitPattern: UInt(ranked & 0xffff_ffff_ffff))
+    }
+
+    @inline(__always)
+    static func prefetchRanked(_ ranked: UInt64) {
+        if let record = record(ranked) { prefetch(UnsafeRawPointer(record)) }
+    }
+}
+
 package typealias FlowRecordPointer = UnsafeMutablePointer<FlowRecord>

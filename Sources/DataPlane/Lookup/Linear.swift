@@ -3,13 +3,15 @@
 package struct Linear {
     private var form: UInt64
     private var ruleCount: UInt64
-    private var wordCount: UInt64
+    private var wordCount: UInt32
+    /// The highest priority among the rules: a packet that has a better entry need not look here.
+    package var maxPriority: UInt32
     /// The words of the flow key that any of the rules looks at.
     private var words: InlineArray<16, UInt8>
 
     private static let rowsOffset = 64
 
-    /// Bytes that `rules` rules over `words` words take. A row is the record's address, then mask and value for each word.
+    /// Bytes that `rules` rules over `words` words take. A row is the ranked record, then mask and value for each word.
     package static func size(rules: Int, words: Int) -> Int { rowsOffset + rules * rowSize(words) }
 
     @inline(__always)
@@ -19,19 +21,20 @@ package struct Linear {
     package static func initialize(
         _ memory: UnsafeMutableRawPointer,
         words: [Int],
-        rules: [(value: FlowKey, mask: FlowKey, record: FlowRecordPointer)]
+        rules: [(value: FlowKey, mask: FlowKey, ranked: UInt64)]
     ) {
         var header = Linear(
             form: LookupForm.linear.rawValue,
             ruleCount: UInt64(rules.count),
-            wordCount: UInt64(words.count),
+            wordCount: UInt32(words.count),
+            maxPriority: UInt32(truncatingIfNeeded: (rules.first?.ranked ?? 0) >> 48),
             words: InlineArray(repeating: 0)
         )
         for (i, word) in words.enumerated() { header.words[i] = UInt8(word) }
         memory.storeBytes(of: header, as: Linear.self)
         var row = (memory + rowsOffset).assumingMemoryBound(to: UInt64.self)
         for rule in rules {
-            row[0] = UInt64(UInt(bitPattern: rule.record))
+            row[0] = rule.ranked
             for (i, word) in words.enumerated() {
                 row[1 + 2 * i] = rule.mask.words[word]
                 row[2 + 2 * i] = rule.value.words[word] & rule.mask.words[word]
@@ -40,13 +43,14 @@ package struct Linear {
         }
     }
 
+    /// Where it finds an entry that ranks higher than `best[i]`, it replaces that.
     @inline(__always)
     static func find(
         _ lookup: UnsafeRawPointer,
         keys: UnsafePointer<FlowKey>,
         list: some PacketList,
         count: Int,
-        found: UnsafeMutablePointer<FlowRecordPointer?>
+        best: UnsafeMutablePointer<UInt64>
     ) {
         let table = lookup.assumingMemoryBound(to: Linear.self)
         let words = UnsafeRawPointer(lookup + 24).assumingMemoryBound(to: UInt8.self)
@@ -65,7 +69,7 @@ package struct Linear {
                     w &+= 1
                 }
                 if difference == 0 {
-                    found[i] = FlowRecordPointer(bitPattern: UInt(row[0]))
+                    best[i] = max(best[i], row[0])
                     break
                 }
                 row += rowWords

@@ -12,7 +12,9 @@ package enum LookupForm: UInt64, Sendable, CaseIterable {
     case linear
     /// One mask: a hash table.
     case hash
-    /// A hash table for each of several masks.
+    /// Prefixes of one field: a trie.
+    case longestPrefix
+    /// Several masks: a part for each, or for those that go together.
     case tupleSpace
 
     /// The name in metrics, `show` and the documentation.
@@ -22,12 +24,13 @@ package enum LookupForm: UInt64, Sendable, CaseIterable {
         case .directIndex: "direct_index"
         case .linear: "linear"
         case .hash: "hash"
+        case .longestPrefix: "longest_prefix"
         case .tupleSpace: "tuple_space"
         }
     }
 }
 
-/// The place of one flow table (0 to 253) in a worker: half a cache line.
+/// The place of one flow table (0 to 253) in a worker: a cache line.
 package struct TableSlot {
     /// A structure that begins with its `LookupForm`; nil is `LookupForm.constant`.
     package var lookup: UnsafeRawPointer?
@@ -35,14 +38,30 @@ package struct TableSlot {
     package var miss: FlowRecordPointer?
     package var lookups: UInt64
     package var matches: UInt64
+    /// Of the packets of some bursts (see `WorkerState.isTimed`): how many they were, and the cycles of the time stamp counter
+    /// that looking them up took.
+    package var timedLookups: UInt64
+    package var timedCycles: UInt64
+    private var unused: (UInt64, UInt64)
 }
 
 /// Intermediate results of a burst between the stages of a lookup.
 package struct LookupScratch {
     let hashes: UnsafeMutablePointer<UInt32>
     let candidates: UnsafeMutablePointer<FlowRecordPointer?>
+    let cells: UnsafeMutablePointer<UInt64>
+    /// The ranked record of the best entry so far; 0: none.
+    let best: UnsafeMutablePointer<UInt64>
+    /// Places in the list of those packets that are not through.
+    let active: UnsafeMutablePointer<UInt8>
 
     package init() {
+        cells = .allocate(capacity: burstSize)
+        best = .allocate(capacity: burstSize)
+        active = .allocate(capacity: burstSize)
+        cells.initialize(repeating: 0, count: burstSize)
+        best.initialize(repeating: 0, count: burstSize)
+        active.initialize(repeating: 0, count: burstSize)
         hashes = .allocate(capacity: burstSize)
         candidates = .allocate(capacity: burstSize)
         hashes.initialize(repeating: 0, count: burstSize)
@@ -70,10 +89,52 @@ package enum Lookup {
         switch lookup.load(as: UInt64.self) {
         case LookupForm.directIndex.rawValue:
             DirectIndex.find(lookup, keys: keys, list: list, count: count, found: found)
-        case LookupForm.linear.rawValue: Linear.find(lookup, keys: keys, list: list, count: count, found: found)
-        case LookupForm.hash.rawValue, LookupForm.tupleSpace.rawValue:
+        case LookupForm.linear.rawValue:
+            begin(count, scratch)
+            Linear.find(lookup, keys: keys, list: list, count: count, best: scratch.best)
+            end(count, scratch, found)
+        case LookupForm.hash.rawValue:
+            Subtable.find(
+                TupleSpace.onlyPart(lookup).assumingMemoryBound(to: Subtable.self),
+                isOnly: true,
+                keys: keys,
+                list: list,
+                count: count,
+                scratch: scratch,
+                found: found
+            )
+        case LookupForm.longestPrefix.rawValue:
+            begin(count, scratch)
+            PrefixTrie.find(
+                TupleSpace.onlyPart(lookup).assumingMemoryBound(to: PrefixTrie.self),
+                keys: keys,
+                list: list,
+                count: count,
+                scratch: scratch
+            )
+            end(count, scratch, found)
+        case LookupForm.tupleSpace.rawValue:
+            begin(count, scratch)
             TupleSpace.find(lookup, keys: keys, list: list, count: count, scratch: scratch, found: found)
+            end(count, scratch, found)
         default: break
+        }
+    }
+
+    @inline(__always)
+    private static func begin(_ count: Int, _ scratch: LookupScratch) {
+        for i in 0..<count { scratch.best[i] = 0 }
+    }
+
+    /// What is best is what has been found.
+    @inline(__always)
+    private static func end(
+        _ count: Int,
+        _ scratch: LookupScratch,
+        _ found: UnsafeMutablePointer<FlowRecordPointer?>
+    ) {
+        for i in 0..<count {
+            if let record = FlowRecord.record(scratch.best[i]) { found[i] = record }
         }
     }
 

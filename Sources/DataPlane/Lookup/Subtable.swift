@@ -13,8 +13,8 @@ package struct Subtable {
     package var maxPriority: UInt32
     /// Random since start, so that nobody can prepare keys that collide.
     package var seed: UInt32
-    fileprivate var windowBase: UInt16
-    fileprivate var vectorCount: UInt16
+    private(set) var windowBase: UInt16
+    private(set) var vectorCount: UInt16
     /// The indexes of the key words that the mask covers.
     private var words: InlineArray<16, UInt8>
     private var mask: FlowKey
@@ -47,17 +47,17 @@ package struct Subtable {
         return finish(hash)
     }
 
-    /// What a slot holds for a record: the tag's highest bit is set, so that neither 0 nor a tombstone looks like one.
-    package static func slot(hash: UInt32, record: FlowRecordPointer) -> UInt64 {
-        tag(hash) << 48 | UInt64(UInt(bitPattern: record))
+    /// What a slot holds for what is at an address: the tag's highest bit is set, so that neither 0 nor a tombstone looks like one.
+    package static func slot(hash: UInt32, _ address: UnsafeRawPointer) -> UInt64 {
+        tag(hash) << 48 | UInt64(UInt(bitPattern: address))
     }
 
-    /// Looks up `count` keys at once, in stages, so that the cache misses of a burst overlap. Where it finds an entry of
-    /// higher priority than `found[i]` has, it replaces that; `isFirst` says that any entry has.
+    /// Looks up `count` keys at once, in stages, so that the cache misses of a burst overlap. The only part of a lookup
+    /// (`isOnly`) puts what it finds into `found`; others replace what ranks lower in `best`.
     @inline(__always)
     static func find(
         _ table: UnsafePointer<Subtable>,
-        isFirst: Bool,
+        isOnly: Bool,
         keys: UnsafePointer<FlowKey>,
         list: some PacketList,
         count: Int,
@@ -68,17 +68,17 @@ package struct Subtable {
         let vectorCount = Int(truncatingIfNeeded: table.pointee.vectorCount)
         // With constant numbers the compiler unrolls the loops over words and vectors.
         switch vectorCount == 1 ? wordCount : 0 {
-        case 1: find(table, isFirst, words: 1, vectors: 1, keys, list, count, scratch, found)
-        case 2: find(table, isFirst, words: 2, vectors: 1, keys, list, count, scratch, found)
-        case 3: find(table, isFirst, words: 3, vectors: 1, keys, list, count, scratch, found)
-        default: find(table, isFirst, words: wordCount, vectors: vectorCount, keys, list, count, scratch, found)
+        case 1: find(table, isOnly, words: 1, vectors: 1, keys, list, count, scratch, found)
+        case 2: find(table, isOnly, words: 2, vectors: 1, keys, list, count, scratch, found)
+        case 3: find(table, isOnly, words: 3, vectors: 1, keys, list, count, scratch, found)
+        default: find(table, isOnly, words: wordCount, vectors: vectorCount, keys, list, count, scratch, found)
         }
     }
 
     @inline(__always)
     private static func find(
         _ table: UnsafePointer<Subtable>,
-        _ isFirst: Bool,
+        _ isOnly: Bool,
         words wordCount: Int,
         vectors vectorCount: Int,
         _ keys: UnsafePointer<FlowKey>,
@@ -88,6 +88,35 @@ package struct Subtable {
         _ found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {
         let mask = KeyMask(table, wordCount: wordCount, vectorCount: vectorCount)
+        findCandidates(table, mask, keys, list, count, scratch)
+        for i in 0..<count {
+            let hash = scratch.hashes[i]
+            let key = Lookup.words(keys, list[i])
+            var record = scratch.candidates[i]
+            if record == nil || !mask.equal(record!, key) {
+                // Without a candidate and with an empty slot there is nothing more to find.
+                if record == nil && endsInFirstBucket(table, hash: hash) { continue }
+                record = search(table, key, hash: hash)
+            }
+            guard let record else { continue }
+            if isOnly {
+                found[i] = record
+            } else {
+                scratch.best[i] = max(scratch.best[i], FlowRecord.ranked(record, priority: record.pointee.priority))
+            }
+        }
+    }
+
+    /// The first two stages: hashes the keys, and finds in the bucket of each the first slot with its tag.
+    @inline(__always)
+    static func findCandidates(
+        _ table: UnsafePointer<Subtable>,
+        _ mask: KeyMask,
+        _ keys: UnsafePointer<FlowKey>,
+        _ list: some PacketList,
+        _ count: Int,
+        _ scratch: LookupScratch
+    ) {
         let buckets = table.pointee.buckets
         let bucketMask = table.pointee.bucketMask
         let seed = table.pointee.seed
@@ -103,20 +132,21 @@ package struct Subtable {
             scratch.candidates[i] = candidate
             if let candidate { prefetch(UnsafeRawPointer(candidate)) }
         }
-        for i in 0..<count {
-            let hash = scratch.hashes[i]
-            let key = Lookup.words(keys, list[i])
-            var record = scratch.candidates[i]
-            if record == nil || !mask.equal(record!, key) {
-                let bucket = Int(truncatingIfNeeded: UInt64(hash) & bucketMask)
-                // Without a candidate and with an empty slot there is nothing more to find.
-                if record == nil && buckets[bucket &* slotsPerBucket &+ slotsPerBucket &- 1] == 0 { continue }
-                record = search(table, key, hash: hash)
-            }
-            guard let record else { continue }
-            if !isFirst, let better = found[i], better.pointee.priority >= record.pointee.priority { continue }
-            found[i] = record
-        }
+    }
+
+    /// Whether no key of this hash can be beyond its first bucket, because that has an empty slot.
+    @inline(__always)
+    static func endsInFirstBucket(_ table: UnsafePointer<Subtable>, hash: UInt32) -> Bool {
+        let bucket = Int(truncatingIfNeeded: UInt64(hash) & table.pointee.bucketMask)
+        return table.pointee.buckets[bucket &* slotsPerBucket &+ slotsPerBucket &- 1] == 0
+    }
+
+    /// Whether more than one slot of its bucket has the tag of a hash.
+    @inline(__always)
+    static func hasSeveral(_ table: UnsafePointer<Subtable>, hash: UInt32) -> Bool {
+        let bucket = Int(truncatingIfNeeded: UInt64(hash) & table.pointee.bucketMask)
+        // Two bits of each such slot.
+        return matchTags(table.pointee.buckets + bucket &* slotsPerBucket, tag(hash)).nonzeroBitCount > 2
     }
 
     /// The first slot of a bucket that has the tag.
@@ -127,7 +157,7 @@ package struct Subtable {
         return FlowRecordPointer(bitPattern: UInt(bucket[matches.trailingZeroBitCount >> 3] & 0xffff_ffff_ffff))
     }
 
-    /// The complete search: all slots with the tag, and further buckets as long as they have no empty slot.
+    /// The complete search.
     @inline(never)
     private static func search(
         _ table: UnsafePointer<Subtable>,
@@ -139,6 +169,17 @@ package struct Subtable {
             wordCount: Int(table.pointee.wordCount),
             vectorCount: Int(table.pointee.vectorCount)
         )
+        return firstCandidate(table, hash: hash) { mask.equal($0, key) }
+    }
+
+    /// The first that suits of what is in slots with the tag of a hash: in its bucket, and in further ones as long as they have
+    /// no empty slot.
+    @inline(__always)
+    static func firstCandidate(
+        _ table: UnsafePointer<Subtable>,
+        hash: UInt32,
+        where suits: (FlowRecordPointer) -> Bool
+    ) -> FlowRecordPointer? {
         let tag = tag(hash)
         var bucket = UInt64(hash) & table.pointee.bucketMask
         var remaining = table.pointee.bucketMask
@@ -148,10 +189,10 @@ package struct Subtable {
             for i in 0..<slotsPerBucket {
                 let slot = slots[i]
                 if slot == 0 { hasEmpty = true }
-                if slot >> 48 == tag, let record = FlowRecordPointer(bitPattern: UInt(slot & 0xffff_ffff_ffff)),
-                    mask.equal(record, key)
+                if slot >> 48 == tag, let candidate = FlowRecordPointer(bitPattern: UInt(slot & 0xffff_ffff_ffff)),
+                    suits(candidate)
                 {
-                    return record
+                    return candidate
                 }
             }
             if hasEmpty || remaining == 0 { return nil }
@@ -176,7 +217,7 @@ package struct Subtable {
 
 /// The mask of a subtable as its loops use it. Where the first three words stand and their masks are kept in registers:
 /// loaded from the table they would be loaded again for each packet, because the loops store to memory.
-private struct KeyMask {
+struct KeyMask {
     private let wordCount: Int
     private let vectorCount: Int
     private let (word0, word1, word2): (Int, Int, Int)

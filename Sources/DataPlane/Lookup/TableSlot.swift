@@ -12,9 +12,7 @@ extension UnsafeMutablePointer<TableSlot> {
 }
 
 extension Subtable {
-    /// The word that holds the number of key words and the highest priority.
-    package static let priorityOffset = 16
-
+    /// The word that holds the number of key words and the highest priority (see `TupleSpace.priorityOffset`).
     package static func priorityWord(wordCount: Int, maxPriority: UInt16) -> UInt64 {
         UInt64(maxPriority) << 32 | UInt64(wordCount)
     }

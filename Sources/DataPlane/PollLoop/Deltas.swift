@@ -43,6 +43,7 @@ extension Worker {
     /// True if the worker shall stop.
     @inline(never)
     borrowing func applyDeltas() -> Bool {
+        let start = Clock.cycles
         var last: UInt64 = 0
         var stop = false
         for _ in 0..<Self.deltasPerStep {
@@ -58,6 +59,7 @@ extension Worker {
             }
         }
         publish(applied, last)
+        counters.pointee.deltaCycles &+= Clock.cycles &- start
         state.pointee.notify = true
         state.pointee.stepsToSleep = Self.stepsAfterDeltas
         return stop

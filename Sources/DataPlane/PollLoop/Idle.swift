@@ -20,7 +20,11 @@ extension Worker {
     borrowing func endStep(worked: Bool) {
         var now = Clock.cycles
         if worked {
-            counters.pointee.busyCycles &+= now &- state.pointee.stepStart
+            let length = now &- state.pointee.stepStart
+            counters.pointee.busyCycles &+= length
+            counters.pointee.longestStep = max(counters.pointee.longestStep, length)
+            let magnitude = UInt64.bitWidth &- (length >> UInt64(WorkerCounters.shortestStep)).leadingZeroBitCount
+            counters.pointee.steps[min(magnitude, WorkerCounters.stepBuckets &- 1)] &+= 1
             state.pointee.naps = 0
             state.pointee.stepsToSleep = max(state.pointee.stepsToSleep, Self.stepsAfterPackets)
             if state.pointee.notify {

@@ -36,6 +36,9 @@ extension Worker {
         }
         counters.pointee.bursts &+= 1
         counters.pointee.packets &+= UInt64(received)
+        let isTimed = counters.pointee.bursts % WorkerCounters.timedBursts == 0
+        state.pointee.isTimed = isTimed
+        let start = isTimed ? Clock.cycles : 0
         let ingress = ingress(slot: Int(queue.slot))
         let count = admit(Int(received), ingress: ingress)
         if count > 0 {
@@ -46,6 +49,10 @@ extension Worker {
             }
         }
         flush()
+        if isTimed {
+            ports[ingress.slot].counters.timedCycles &+= Clock.cycles &- start
+            state.pointee.isTimed = false
+        }
         return true
     }
 

@@ -30,6 +30,8 @@ struct WorkerState {
     var dirtyCount = 0
     /// Packets to be freed at the end of the burst.
     var droppedCount = 0
+    /// Whether the cycles that the present burst takes are counted: those of each would cost more than they tell.
+    var isTimed = false
     /// Whether something was published for the control side in this burst.
     var notify = false
     /// Empty steps until an adaptive worker sleeps.

@@ -84,6 +84,9 @@ extension MatchField: CustomStringConvertible {
         // nw_tos is the whole byte, of which the field is the upper six bits.
         let text = field == .ipDSCP ? String(value << 2) : Self.text(value, of: field)
         guard let mask, mask != field.allOnes else { return "\(name)=\(text)" }
+        if field.ovsName == "tp_src" || field.ovsName == "tp_dst" {
+            return "\(name)=\(Text.hex(value))/\(Text.hex(mask))"
+        }
         return "\(name)=\(text)/\(Self.text(mask: mask, of: field))"
     }
 

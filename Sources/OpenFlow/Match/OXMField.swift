@@ -60,8 +60,9 @@ extension OXMField {
         }
     }
 
-    /// In the order of the cases, so that a field's number is its row. `bytes` only where the wire has more than the
-    /// bits need. ICMP's types and codes belong to one version of IP, as Open vSwitch has it too.
+    /// In the order of the cases, so that a field's number is its row. `bytes` only where the wire has more than the bits need.
+    /// As Open vSwitch has it, ICMP's types and codes belong to one version of IP, and ports take masks: §7.2.3.7 has none for
+    /// them, but ranges of ports are made of such.
     private static let rows: [Row] = [
         Row("in_port", "in_port", bits: 32, settable: false),
         Row("in_phy_port", "in_phy_port", bits: 32, settable: false, requires: .inPort),
@@ -76,12 +77,12 @@ extension OXMField {
         Row("ip_proto", "nw_proto", bits: 8, requires: .ip),
         Row("ipv4_src", "nw_src", bits: 32, maskable: true, requires: .etherType(0x0800)),
         Row("ipv4_dst", "nw_dst", bits: 32, maskable: true, requires: .etherType(0x0800)),
-        Row("tcp_src", "tp_src", bits: 16, requires: .ipProto(6)),
-        Row("tcp_dst", "tp_dst", bits: 16, requires: .ipProto(6)),
-        Row("udp_src", "tp_src", bits: 16, requires: .ipProto(17)),
-        Row("udp_dst", "tp_dst", bits: 16, requires: .ipProto(17)),
-        Row("sctp_src", "tp_src", bits: 16, requires: .ipProto(132)),
-        Row("sctp_dst", "tp_dst", bits: 16, requires: .ipProto(132)),
+        Row("tcp_src", "tp_src", bits: 16, maskable: true, requires: .ipProto(6)),
+        Row("tcp_dst", "tp_dst", bits: 16, maskable: true, requires: .ipProto(6)),
+        Row("udp_src", "tp_src", bits: 16, maskable: true, requires: .ipProto(17)),
+        Row("udp_dst", "tp_dst", bits: 16, maskable: true, requires: .ipProto(17)),
+        Row("sctp_src", "tp_src", bits: 16, maskable: true, requires: .ipProto(132)),
+        Row("sctp_dst", "tp_dst", bits: 16, maskable: true, requires: .ipProto(132)),
         Row("icmpv4_type", "icmp_type", bits: 8, requires: .ipProto(1, over: 0x0800)),
         Row("icmpv4_code", "icmp_code", bits: 8, requires: .ipProto(1, over: 0x0800)),
         Row("arp_op", "arp_op", bits: 16, requires: .etherType(0x0806)),

@@ -17,6 +17,7 @@ struct DifferentialTests {
         let system = try InProcessSwitch()
         var rules = RandomRules(&random)
         var forms: Set<LookupForm> = []
+        var parts: Set<LookupPartKind> = []
         var packets = (all: 0, hit: 0, several: 0, grouped: 0)
         for step in 0..<stepCount {
             if step % 2_000 == 0 {
@@ -34,6 +35,7 @@ struct DifferentialTests {
                 system.setLink(.random(in: 1...4, using: &random), up: .random(using: &random))
             }
             forms.formUnion((0..<4).map { system.datapath.form(ofTable: $0) })
+            parts.formUnion((0..<4).flatMap { system.datapath.lookup(ofTable: $0).parts })
             let port = UInt32.random(in: 1...4, using: &random)
             let frame = RandomPacket.make(&random)
             let expected = ReferencePipeline.receive(frame, inPort: PortNumber(rawValue: port), by: system.model)
@@ -60,6 +62,7 @@ struct DifferentialTests {
         }
         print("differential test: \(packets.hit) of \(packets.all) packets hit a rule, \(packets.several) fit several")
         #expect(forms == Set(LookupForm.allCases))
+        #expect(parts == Set(LookupPartKind.allCases))
         #expect(packets.hit * 2 >= packets.all, "only \(packets.hit) of \(packets.all) packets hit a rule")
         #expect(
             packets.several * 10 >= packets.all,

@@ -6,7 +6,7 @@ import OpenFlow
 
 struct RandomRules {
     /// What kind of rules each of the four tables gets.
-    private enum Profile: CaseIterable { case missOnly, ports, vlans, few, oneMask, severalMasks }
+    private enum Profile: CaseIterable { case missOnly, ports, vlans, few, oneMask, severalMasks, manyMasks, prefixes }
     private let profiles: [Profile]
     private let shapes: [[RuleShape]]
 
@@ -24,6 +24,9 @@ struct RandomRules {
             case .vlans: [RuleShape(index: 1, fields: [(.vlanVID, nil)])]
             case .few, .severalMasks:
                 (1...Int.random(in: 2...6, using: &random)).map { RuleShape(index: $0, &random) }
+            case .manyMasks:
+                (1...Int.random(in: 10...30, using: &random)).map { RuleShape(index: $0, &random) }
+            case .prefixes: RuleShape.prefixes(&random)
             case .oneMask: [RuleShape(index: 1, &random)]
             }
         }
@@ -31,7 +34,7 @@ struct RandomRules {
 
     /// How many changes come before a packet: many at first, then now and then.
     func changes(at step: Int, _ random: inout SeededGenerator) -> Int {
-        if step == 0 { return 60 }
+        if step == 0 { return 100 }
         return Int.random(in: 0..<10, using: &random) == 0 ? 1 : 0
     }
 
@@ -52,7 +55,8 @@ struct RandomRules {
         if let shape = shapes[Int(table)].randomElement(using: &random), Int.random(in: 0..<12, using: &random) > 0 {
             (mod.match, mod.priority) = shape.rule(&random, narrow: limit == 8)
         } else if Int.random(in: 0..<4, using: &random) == 0 {
-            mod.priority = 500  // a match on everything that outranks many
+            // A match on everything that outranks none of the others, or some.
+            mod.priority = [500, 1025].randomElement(using: &random) ?? 500
         } else {
             mod.priority = 0
         }
@@ -71,6 +75,27 @@ struct RuleShape {
     init(index: Int, fields: [(OXMField, UInt128?)]) {
         self.index = index
         self.fields = fields
+    }
+
+    /// Prefixes of one field, of several lengths, of which the longer one need not have the higher priority.
+    static func prefixes(_ random: inout SeededGenerator) -> [RuleShape] {
+        let choices: [(field: OXMField, required: [OXMField], lengths: [Int])] = [
+            (.ipv4Dst, [.ethType], [1, 8, 12, 16, 17, 20, 24, 25, 28, 29, 30, 31, 32]),
+            (.ipv4Src, [.ethType, .vlanVID], [8, 16, 24, 29, 30, 31, 32]),
+            (.ipv6Dst, [.ethType], [16, 17, 32, 48, 64, 100, 120, 126, 127, 128]),
+            (.ethDst, [], [1, 8, 16, 24, 40, 46, 47, 48]),
+            (.tcpDst, [.ethType, .ipProto], [1, 4, 8, 9, 10, 12, 15, 16]),
+            (.metadata, [], [1, 56, 58, 60, 62, 63, 64]),
+        ]
+        guard let (field, required, lengths) = choices.randomElement(using: &random) else { return [] }
+        let whole = UInt128.max >> UInt128(128 - field.bits)
+        let all = [nil] + lengths.map { whole & ~(whole >> UInt128($0)) }
+        return all.shuffled(using: &random).prefix(.random(in: 6...all.count, using: &random)).enumerated()
+            .compactMap { index, mask in
+                let prefix: [(OXMField, UInt128?)] = mask.map { [(field, $0 == whole ? nil : $0)] } ?? []
+                let fields = required.map { ($0, nil) } + prefix
+                return fields.isEmpty ? nil : RuleShape(index: index + 1, fields: fields)
+            }
     }
 
     init(index: Int, _ random: inout SeededGenerator) {

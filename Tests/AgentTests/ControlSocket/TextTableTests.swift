@@ -21,7 +21,7 @@ struct TextTableTests {
     }
 
     @Test func tables() {
-        let report = TableReport(
+        var report = TableReport(
             table: 7,
             activeEntries: 12,
             lookups: 100,
@@ -30,8 +30,17 @@ struct TextTableTests {
         )
         #expect(
             TextTable(tables: [report]).description == """
-                TABLE  ENTRIES  LOOKUPS  MATCHES  FORM
-                    7       12      100       99  hash+linear
+                TABLE  ENTRIES  MASKS  BYTES/WORKER  LOOKUPS  MATCHES  CYCLES/LOOKUP  FORM
+                    7       12      0             0      100       99        -, -, -  hash+linear
+                """
+        )
+        var form = TableReport.Form(core: 1, form: "tuple_space")
+        (form.parts, form.cyclesPerLookup) = (["prefixes", "merged", "prefixes"], 30.25)
+        (report.forms, report.masks, report.memory) = ([form], 9, 4096)
+        #expect(
+            TextTable(tables: [report]).description == """
+                TABLE  ENTRIES  MASKS  BYTES/WORKER  LOOKUPS  MATCHES  CYCLES/LOOKUP  FORM
+                    7       12      9          4096      100       99           30.2  tuple_space: 2 prefixes, 1 merged
                 """
         )
     }
@@ -72,12 +81,13 @@ struct TextTableTests {
     @Test func workers() {
         var report = WorkerReport(worker: 0, core: 1)
         (report.packets, report.busyRatio, report.cyclesPerPacket) = (5, 0.256, 123.44)
-        report.receiveQueues = [.init(port: "h1", queue: 0), .init(port: "out", queue: 0)]
+        (report.packetsPerBurst, report.changeRatio, report.longestStep) = (31.98, 0.01, 0.000_012_34)
+        report.receiveQueues = [.init(port: "h1", queue: 0, load: 0.2), .init(port: "out", queue: 0, load: 0)]
         #expect(
             TextTable(workers: [report, WorkerReport(worker: 1, core: 2)]).description == """
-                WORKER  CORE  PACKETS  BURSTS  EMPTY POLLS    BUSY  CYCLES/PACKET  RX QUEUES
-                     0     1        5       0            0  25.6 %          123.4  h1:0, out:0
-                     1     2        0       0            0   0.0 %              -  -
+                WORKER  CORE  PACKETS  BURSTS  EMPTY POLLS    BUSY  CHANGES  LONGEST  PACKETS/BURST  CYCLES/PACKET  RX QUEUES
+                     0     1        5       0            0  25.6 %    1.0 %  12.3 µs           32.0          123.4  h1:0 20.0 %, out:0 0.0 %
+                     1     2        0       0            0   0.0 %    0.0 %   0.0 µs              -              -  -
                 """
         )
     }

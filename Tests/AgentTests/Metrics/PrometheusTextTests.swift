@@ -27,7 +27,12 @@ func fullSnapshot() -> MetricsSnapshot {
             forms: [.init(core: 1, form: "linear"), .init(core: 2, form: "linear")]
         )
     ]
+    (snapshot.tables[0].masks, snapshot.tables[0].memory) = (3, 2_048)
+    snapshot.tables[0].forms[1].cyclesPerLookup = 20.5
     var worker = WorkerReport(worker: 0, core: 1)
+    (worker.changeRatio, worker.longestStep, worker.busySeconds) = (0.125, 0.5, 2.5)
+    worker.steps = [.init(seconds: 0.25, count: 6), .init(seconds: 0.5, count: 1), .init(seconds: nil, count: 2)]
+    worker.receiveQueues = [.init(port: "h1", queue: 1, load: 0.75)]
     (worker.packets, worker.bursts, worker.emptyPolls, worker.busyRatio, worker.cyclesPerPacket) = (
         11, 12, 13, 0.25, 140.5
     )
@@ -94,6 +99,9 @@ struct PrometheusTextTests {
                 ringway_table_lookups_total{table="0"} 10
                 ringway_table_matches_total{table="0"} 9
                 ringway_table_entries{table="0",form="linear"} 2
+                ringway_table_masks{table="0"} 3
+                ringway_table_memory_bytes{table="0"} 2048
+                ringway_table_lookup_cycles{table="0",core="2"} 20.5
                 ringway_worker_packets_total{worker="0",core="1"} 11
                 ringway_worker_packets_total{worker="1",core="2"} 0
                 ringway_worker_bursts_total{worker="0",core="1"} 12
@@ -109,6 +117,16 @@ struct PrometheusTextTests {
                 ringway_worker_busy_ratio{worker="0",core="1"} 0.25
                 ringway_worker_busy_ratio{worker="1",core="2"} 0
                 ringway_worker_cycles_per_packet{worker="0",core="1"} 140.5
+                ringway_worker_change_ratio{worker="0",core="1"} 0.125
+                ringway_worker_change_ratio{worker="1",core="2"} 0
+                ringway_worker_queue_load_ratio{worker="0",core="1",port="h1",queue="1"} 0.75
+                ringway_worker_step_seconds_bucket{worker="0",core="1",le="0.25"} 6
+                ringway_worker_step_seconds_bucket{worker="0",core="1",le="0.5"} 7
+                ringway_worker_step_seconds_bucket{worker="0",core="1",le="+Inf"} 9
+                ringway_worker_step_seconds_sum{worker="0",core="1"} 2.5
+                ringway_worker_step_seconds_count{worker="0",core="1"} 9
+                ringway_worker_longest_step_seconds{worker="0",core="1"} 0.5
+                ringway_worker_longest_step_seconds{worker="1",core="2"} 0
                 ringway_channel_connected{peer="tcp:127.0.0.1:6653",role="master"} 0
                 ringway_channel_connected{peer="ptcp:6654:127.0.0.1",role="equal"} 2
                 ringway_channel_messages_total{peer="ptcp:6654:127.0.0.1",direction="receive",type="flow_mod"} 14

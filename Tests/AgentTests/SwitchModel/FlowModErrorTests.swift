@@ -200,8 +200,8 @@ struct FlowModErrorTests {
         Case("push another type than PBB's", [.pushPBB(0x88a8)], .badArgument),
         Case("pop PBB", [.popPBB], .matchInconsistent),
         Case("what is within PBB", in: .ipv4, [.pushPBB(0x88e7), .popPBB, .decNWTTL], .matchInconsistent),
-        Case("more than a statistics reply can hold", [Action](repeating: .to(1), count: 4065), .tooMany),
-        Case("as much as one can hold", [Action](repeating: .to(1), count: 4064), nil),
+        Case("more than a statistics reply can hold", [Action](repeating: .to(1), count: 4064), .tooMany),
+        Case("as much as one can hold", [Action](repeating: .to(1), count: 4063), nil),
     ])
     func action(_ test: Case) { check(test) }
 
