@@ -12,8 +12,7 @@ SPARE = 1.3
 ALL_PORTS = (0, 0xFFFF)
 USER_PORTS = (1024, 0xFFFF)
 WELL_KNOWN = (20, 21, 22, 25, 53, 80, 110, 123, 143, 161, 389, 443, 445, 993, 1433, 1521, 3306, 5060, 8080)
-RANGES = ((20, 21), (67, 68), (137, 139), (1812, 1813), (5060, 5061), (6000, 6007), (8000, 8999), (33434, 33690))
-MOST_PORTS = 16
+RANGES = ((20, 21), (67, 68), (137, 139), (1812, 1813), (5060, 5061), (6000, 6063), (8000, 8999), (33434, 33690))
 
 
 class Networks:
@@ -30,23 +29,27 @@ class Networks:
         return int.from_bytes(octets, "big"), prefix_mask(length)
 
 
-def port_matches(low, high):
-    """A range of ports as (value, mask) pairs. OpenFlow 1.3 knows neither ranges nor masks of ports: a range of few becomes
-    a rule for each, one of many matches all, as somebody who writes rules for such a switch would decide."""
-    if high - low < MOST_PORTS:
-        return [(port, 0xFFFF) for port in range(low, high + 1)]
-    return [(0, 0)]
+def masked_ports(low, high):
+    """A range of ports as (value, mask) pairs: OpenFlow knows no ranges."""
+    pairs = []
+    while low <= high:
+        size = low & -low or 0x10000
+        while low + size - 1 > high:
+            size //= 2
+        pairs.append((low, 0x10000 - size))
+        low += size
+    return pairs
 
 
 def filter_rules(priority, source, destination, protocol, ports):
-    """The rules that a filter becomes: one for each pair of ports, or of all of them.
+    """The rules that a filter becomes: one for each pair of masked ports.
 
     `source`, `destination`: (address, mask); `protocol`: None for all; `ports`: two ranges.
     """
     everything = 0xFF if protocol is not None else 0
     rules = []
-    for source_port, source_mask in port_matches(*ports[0]):
-        for port, mask in port_matches(*ports[1]):
+    for source_port, source_mask in masked_ports(*ports[0]):
+        for port, mask in masked_ports(*ports[1]):
             value = Flow(source[0], destination[0], source_port, port, protocol or 0)
             bits = Flow(source[1], destination[1], source_mask, mask, everything)
             rules.append(Rule.of(priority, value, bits))
@@ -54,15 +57,15 @@ def filter_rules(priority, source, destination, protocol, ports):
 
 
 def masked(seed):
-    """1,000 rules of 24 masks: prefixes, a destination port that is said or not, TCP or UDP; the priorities are random."""
+    """1,000 rules of 36 masks: prefixes, a destination port, a block of 64 or none, TCP or UDP; random priorities."""
     randomness = random.Random(seed)
     networks, bits = Networks(randomness), any_bits(randomness)
     rules = {}
     while len(rules) < 1000 * SPARE:
         source = networks.prefix(randomness.choice((0, 16, 24, 32)))
         destination = networks.prefix(randomness.choice((24, 28, 32)))
-        port = randomness.choice(WELL_KNOWN)
-        ports = ALL_PORTS, randomness.choice((ALL_PORTS, (port, port)))
+        port, block = randomness.choice(WELL_KNOWN), randomness.randrange(0, 0x10000, 64)
+        ports = ALL_PORTS, randomness.choice((ALL_PORTS, (port, port), (block, block + 63)))
         rule = filter_rules(2000 - len(rules), source, destination, randomness.choice((TCP, UDP)), ports)[0]
         rules.setdefault((rule.value, rule.mask), rule)
     return hit_all(reachable(list(rules.values()), bits)[:1000], FLOWS, bits, "priority")

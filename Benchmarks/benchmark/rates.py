@@ -19,6 +19,8 @@ from .switches import BareLoop, Setup
 MANY_RULES = 200_000
 # A rate that grows by less than this factor in 3 s is steady.
 STEADY = 1.05
+# Mpps: less than this, and a switch does something else than forward.
+HARDLY = 0.1
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,12 @@ class Rate:
             )
         header = ("switch", "Mpps", "Mpps per core", f"to {best or OpenVSwitch.name}", "to the bare loop")
         text = report.table((*header, "least core share", "most steal", "disturbed"), lines)
+        if best and report.median(rates[best]) < HARDLY:
+            run.remark(
+                name,
+                best,
+                "forwards hardly anything, as its cache of flows does not settle: a ratio to that says little",
+            )
         if best and Ringway.name in rates:
             text += run.judge(name, self.title, report.median_ratio(rates[Ringway.name], rates[best]), self.target)
         return text
