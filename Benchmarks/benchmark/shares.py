@@ -16,7 +16,7 @@ from .switches import BareLoop
 
 
 @contextmanager
-def new_flows(_, feed):
+def new_flows(_run, _row, _switch, feed):
     """From here on, each packet is of a flow that was never there before."""
     feed.never_repeat()
     time.sleep(1)
@@ -48,7 +48,7 @@ class Kept(Rate):
         with feed.into(switch):
             self.pause(run, switch)
             steady = take_sample(switch, run.window, workload, source=feed.process)
-            with self.disturbance(switch, feed):
+            with self.disturbance(run, self.name, switch, feed):
                 # What is lost meanwhile is lost: the rate is that of the packets that left.
                 return Share(steady, take_sample(switch, run.window, lossless=False, source=feed.process))
 
