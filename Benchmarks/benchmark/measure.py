@@ -83,12 +83,14 @@ def take_window(switch: Switch, window, lossless=True, source=None) -> Sample:
         raise Invalid(f"no packet left in {seconds:.1f} s ({received} came in)")
     if lossless and abs(received - sent) > IN_FLIGHT * received + BURSTS:
         raise Invalid(f"{received} packets came in and {sent} left: some were dropped, or missed the rules")
-    polling = sorted(shares, key=shares.get, reverse=True)[: len(cores)]
+    polling = []
     for core in cores:
-        if not set(polling) & set(threads.pinned_to(core.core)):
-            raise Invalid(f"none of the busiest threads is pinned to core {core.core}")
+        pinned = threads.pinned_to(core.core)
+        if not pinned:
+            raise Invalid(f"no thread is pinned to core {core.core}")
+        polling.append(max(shares.get(thread, 0) for thread in pinned))
     # Ticks of 10 ms make it a little more than all of the core at times.
-    core_share = min(1.0, min(shares[thread] for thread in polling))
+    core_share = min(1.0, *polling)
     return Sample(sent / seconds / 1e6, core_share, steal, source_share)
 
 
