@@ -78,6 +78,18 @@ class Process:
         if status is not None:
             raise Invalid(f"{self.name} ended by itself with status {status}; the end of its log:\n{self.tail()}")
 
+    def ask(self, line):
+        """Writes a line to its standard input; returns the line that it answers with."""
+        try:
+            self.popen.stdin.write(line + "\n")
+            answer = self.popen.stdout.readline()
+        except OSError:
+            answer = ""
+        if not answer:
+            self.popen.wait(5)
+            self.require_alive()
+        return answer
+
     def wait_for(self, ready, what, seconds=60):
         """Until `ready()` is true; the process must live so long."""
         deadline = time.monotonic() + seconds

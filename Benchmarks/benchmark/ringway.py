@@ -1,0 +1,96 @@
+"""Ringway, as it is built in this repository."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from .openflow import OpenFlowSwitch
+from .processes import Invalid, Process
+from .switches import ALL_CORES, REPOSITORY
+
+
+class Ringway(OpenFlowSwitch):
+    name = "Ringway"
+    MEMORY = 1 << 30
+
+    def __init__(self, directory, setup, idle="busy", namespace=None, huge_pages="required"):
+        """`namespace`: a network namespace to run in, with `namespace.interfaces` as ports instead of source and sink."""
+        super().__init__(directory, setup)
+        self.idle = idle
+        self.namespace = namespace
+        self.huge_pages = huge_pages
+        if idle != "busy":
+            self.name = f"Ringway, idle: {idle}"
+
+    @staticmethod
+    def executable():
+        return Path(os.environ.get("RINGWAY_BINARY") or REPOSITORY / ".build" / "release" / "ringway").absolute()
+
+    @property
+    def management(self):
+        return self.directory / "bench.mgmt"
+
+    def configuration(self):
+        ports = self.setup.ports
+        if self.namespace:
+            names = enumerate(self.namespace.interfaces, start=1)
+            ports = [(number, name, f"net_af_packet{number},iface={name}") for number, name in names]
+        lines = [
+            f'  - {{number: {number}, name: {name}, device: "{device}", queues: 1}}' for number, name, device in ports
+        ]
+        cores = list(self.setup.cores)
+        sources = [name for number, name, _ in self.setup.ports if number != 2]
+        queues = ", ".join(f"{name}: {{0: {core}}}" for name, core in zip(sources, cores))
+        return f"""\
+datapath: {{id: 1, name: bench}}
+openflow: {{listen: ["ptcp:{self.PORT}:127.0.0.1"], flow_limit: {self.setup.flow_limit}}}
+workers: {{cores: {cores}, idle: {self.idle}{f", queues: {{{queues}}}" if len(cores) > 1 else ""}}}
+memory: {{huge_pages: {self.huge_pages}, size: {self.MEMORY >> 20}MiB}}
+ports:
+{chr(10).join(lines)}
+run_directory: {self.directory}
+"""
+
+    def start(self):
+        file = self.directory / "ringway.yaml"
+        file.write_text(self.configuration())
+        command = [self.executable(), "run", "--config", file]
+        if self.namespace:
+            command = ["ip", "netns", "exec", self.namespace.name, *command]
+        self.process = Process(command, self.directory / "log", ALL_CORES)
+        self.process.wait_for(self.management.is_socket, "management socket")
+        self.load()
+
+
+class QuietNamespace:
+    """A network namespace with two interfaces, joined to each other, on which nobody sends."""
+
+    interfaces = ("quiet0", "quiet1")
+
+    def __init__(self):
+        self.name = f"ringway-bench-{os.getpid()}"
+
+    def __enter__(self):
+        self.ip("netns", "add", self.name)
+        try:
+            inside = ("netns", "exec", self.name)
+            self.ip(
+                *inside, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"
+            )
+            one, other = self.interfaces
+            self.ip("-n", self.name, "link", "add", one, "type", "veth", "peer", "name", other)
+            for interface in self.interfaces:
+                self.ip("-n", self.name, "link", "set", interface, "up")
+        except Invalid:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "netns", "delete", self.name], check=False)
+
+    @staticmethod
+    def ip(*arguments):
+        done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Invalid(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
