@@ -136,15 +136,22 @@ extension ActionOp {
     /// Whether it changes the packet. A meter that does sees to the key itself.
     package var changesHeaders: Bool { setPlace < Self.queuePlace }
 
-    /// Whether it changes the packet in a way that the key and the layout do not follow at once: by a header more or less, or in
-    /// fields that are seldom set.
+    /// Whether it adds or removes a header.
+    var changesLength: Bool {
+        switch self {
+        case .pushVLAN, .popVLAN, .pushMPLS, .popMPLS, .pushPBB, .popPBB: true
+        default: false
+        }
+    }
+
+    /// Whether it changes the packet without keeping the key true: it sets what is seldom set.
     var needsParsing: Bool {
         switch self {
         case .copyTTLIn, .copyTTLOut, .setNetworkTTL, .decrementNetworkTTL, .setMPLSTTL, .decrementMPLSTTL, .setEthDst,
-            .setEthSrc, .setVLANVID, .setVLANPCP, .setDSCP, .setECN, .setIPv4Src, .setIPv4Dst, .setTransportSrc,
-            .setTransportDst, .setTunnelID:
+            .setEthSrc, .setEthType, .setVLANVID, .setVLANPCP, .setDSCP, .setECN, .setIPProto, .setIPv4Src, .setIPv4Dst,
+            .setTransportSrc, .setTransportDst, .setTunnelID:
             false
-        default: changesHeaders
+        default: changesHeaders && !changesLength
         }
     }
 }
@@ -174,6 +181,8 @@ package struct ActionProgram {
         static let metadata = Flags(rawValue: 2)
         /// The applied operations change headers so that the next table needs another look at them.
         static let needsParsing = Flags(rawValue: 4)
+        /// The applied operations add or remove headers.
+        static let changesLength = Flags(rawValue: 32)
         /// One output to a port, nothing else: the way of most packets.
         static let onlyOutput = Flags(rawValue: 8)
         /// Goto-Table, perhaps Write-Metadata, nothing else: the way through most tables but the last.
@@ -197,6 +206,7 @@ package struct ActionProgram {
         if clear { flags.insert(.clear) }
         if metadata != nil { flags.insert(.metadata) }
         if apply.contains(where: \.needsParsing) { flags.insert(.needsParsing) }
+        if apply.contains(where: \.changesLength) { flags.insert(.changesLength) }
         if apply.isEmpty, write.isEmpty, !clear, gotoTable != nil { flags.insert(.onlyGoto) }
         var outputSlot: UInt16 = 0
         if case .output(let slot)? = apply.first, apply.count == 1, write.isEmpty, !clear, metadata == nil,

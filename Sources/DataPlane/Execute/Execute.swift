@@ -37,8 +37,8 @@ extension Worker {
         }
         if header.flags.contains(.metadata) { writeMetadata(program, packet) }
         guard last else {
-            if header.flags.contains(.needsParsing) {
-                burst.edit(packet).reparse()
+            if header.flags.contains(.needsParsing) { burst.edit(packet).reparse() }
+            if header.flags.contains(.changesLength) {
                 burst.lengths[packet] = cdpdk_mbuf_packet_length(burst.mbufs[packet].unsafelyUnwrapped)
             }
             burst.nextTable[packet] = header.gotoTable

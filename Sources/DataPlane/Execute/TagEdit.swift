@@ -30,8 +30,17 @@ extension PacketEdit {
 
     /// Pops the outermost tag, if there is one.
     func popVLAN() {
-        guard layout.pointee.vlanTagged else { return }
-        removeBytes(4, at: 12)
+        let isPadded = cdpdk_mbuf_packet_length(mbuf) < Self.shortestFrame + 4
+        guard layout.pointee.vlanTagged, removeBytes(4, at: 12) else { return }
+        // Padding completes a header that was cut off, but for one that is wholly known already.
+        let isWhole = !isPadded || layout.pointee.network == .ipv4 && layout.pointee.l4 > 0
+        guard layout.pointee.l3 == 18, isWhole else { return reparse() }
+        // It was the only tag: all that is behind it has come nearer by its length, and the packet is untagged.
+        layout.pointee.vlanTagged = false
+        layout.pointee.l3 = 14
+        if layout.pointee.l4 > 0 { layout.pointee.l4 &-= 4 }
+        if layout.pointee.protoOffset > 0 { layout.pointee.protoOffset &-= 4 }
+        key[FlowKey.Word.port] &= 0xffff_ffff_ffff
     }
 
     /// Pushes a shim behind the VLAN tags, with label, traffic class and TTL of the one that was outermost; else with the TTL
@@ -51,7 +60,7 @@ extension PacketEdit {
     func popMPLS(etherType: UInt16) {
         guard layout.pointee.network == .mpls else { return }
         store16(l3 - 2, etherType)
-        removeBytes(4, at: l3)
+        if removeBytes(4, at: l3) { reparse() }
     }
 
     /// Pushes a backbone header: the addresses of the frame and an I-TAG with the priority of its VLAN tag and the service of
@@ -83,14 +92,14 @@ extension PacketEdit {
         return true
     }
 
-    /// Removes `count` bytes behind the first `offset`.
+    /// Removes `count` bytes behind the first `offset`. False if the packet has not so many.
     @inline(never)
-    private func removeBytes(_ count: UInt16, at offset: Int) {
+    private func removeBytes(_ count: UInt16, at offset: Int) -> Bool {
         let start = data
         (start + Int(count)).copyMemory(from: start, byteCount: offset)
-        guard cdpdk_mbuf_remove(mbuf, count) != nil else { return }
+        guard cdpdk_mbuf_remove(mbuf, count) != nil else { return false }
         Self.pad(mbuf)
-        reparse()
+        return true
     }
 
     /// Pads a frame that has become too short.
