@@ -29,6 +29,12 @@ struct LookupContext {
         for block in blocks { memory.deallocate(block, bytes) }
     }
 
+    /// Tells a worker the highest priority in a part of its lookup.
+    func raise(_ part: UnsafeMutableRawPointer, to maxPriority: UInt16, worker: Int) {
+        let (word, value) = TupleSpace.priorityWord(of: part, maxPriority)
+        sink.store(worker: worker, word, value)
+    }
+
     /// The address of a flow's record.
     func address(_ flow: Int, _ worker: Int) -> UInt64 { UInt64(UInt(bitPattern: flows.record(flow, worker: worker))) }
 

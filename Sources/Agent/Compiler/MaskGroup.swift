@@ -45,11 +45,11 @@ final class MaskGroup {
         var mergedGroup: MergedGroup? { if case .merged(let group) = self { group } else { nil } }
     }
 
-    /// What packets can hit has changed: a rule took a slot, from the one that was there, or the slot is empty.
+    /// What packets can hit has changed: a rule took a slot, from the one that was there, or the slot leads nowhere (`word`).
     enum Change {
         case none
         case store(slot: Int, flow: Int, former: Int?)
-        case clear(slot: Int, tombstone: Bool)
+        case clear(slot: Int, word: UInt64)
     }
 
     init(mask: FlowKey) {
@@ -100,7 +100,7 @@ final class MaskGroup {
             return .store(slot: slot, flow: next, former: flow)
         }
         if count == 0 { (maxPriority, minPriority) = (0, .max) }
-        return .clear(slot: slot, tombstone: mirror.remove(slot))
+        return .clear(slot: slot, word: mirror.remove(slot))
     }
 
     /// The slot of the rule that has the same key as `flow`, and the rule.

@@ -67,6 +67,11 @@ extension FlowKey {
         return differences == 0
     }
 
+    /// Whether a mask has all bits of another one.
+    func includes(_ mask: FlowKey) -> Bool {
+        (0..<FlowKey.wordCount).allSatisfy { words[$0] & mask.words[$0] == mask.words[$0] }
+    }
+
     /// The value and the mask of a match.
     package static func compile(_ match: Match) -> (value: FlowKey, mask: FlowKey) {
         var value = FlowKey()

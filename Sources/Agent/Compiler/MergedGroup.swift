@@ -47,9 +47,8 @@ final class MergedGroup {
 
     /// Whether rules of a mask can be here.
     func takes(_ mask: FlowKey) -> Bool {
-        (0..<FlowKey.wordCount).allSatisfy {
-            mask.words[$0] & tuple.words[$0] == tuple.words[$0] && (mask.words[$0] == 0 || window.words.contains($0))
-        }
+        mask.includes(tuple)
+            && (0..<FlowKey.wordCount).allSatisfy { mask.words[$0] == 0 || window.words.contains($0) }
     }
 
     // MARK: Rules
@@ -135,9 +134,7 @@ final class MergedGroup {
             fillTables()
         } else if isPriorityStale {
             for (worker, table) in tables.enumerated() {
-                let word = UnsafeMutableRawPointer(table).advanced(by: TupleSpace.priorityOffset)
-                    .assumingMemoryBound(to: UInt64.self)
-                context.sink.store(worker: worker, word, UInt64(maxPriority) << 32 | word.pointee & 0xffff_ffff)
+                context.raise(UnsafeMutableRawPointer(table), to: maxPriority, worker: worker)
             }
         }
         (isOutgrown, isPriorityStale) = (false, false)
@@ -152,14 +149,10 @@ final class MergedGroup {
 
     private func unlink(_ index: Int) {
         let slot = lists[index].slot
-        let isTombstone = mirror.remove(slot)
+        let word = mirror.remove(slot)
         if !isOutgrown {
             for (worker, table) in tables.enumerated() {
-                context.sink.store(
-                    worker: worker,
-                    table.pointee.table.buckets + slot,
-                    isTombstone ? Subtable.tombstone : 0
-                )
+                context.sink.store(worker: worker, table.pointee.table.buckets + slot, word)
             }
         }
         retire(index)

@@ -38,13 +38,11 @@ struct PrefixField: Hashable {
         return bits << UInt128(128 - 8 * byteCount)
     }
 
-    /// How long a prefix of the field a mask takes; nil if what it takes is no prefix, or better looked up as a whole.
+    /// How long a prefix of the field a mask takes; nil if what it takes is no prefix.
     func prefixLength(_ mask: FlowKey) -> Int? {
         let bits = bits(mask)
         let length = (~bits).leadingZeroBitCount
-        guard length < 128 ? bits << UInt128(length) == 0 : true else { return nil }
-        // Whole long values would be long ways down.
-        return length == 8 * byteCount && byteCount > 4 ? nil : length
+        return length == 128 || bits << UInt128(length) == 0 ? length : nil
     }
 
     /// A mask or a key without the field.
@@ -69,6 +67,8 @@ struct PrefixFamily: Hashable {
     static func all(of mask: FlowKey) -> [PrefixFamily] {
         PrefixField.all.compactMap { field in
             guard let length = field.prefixLength(mask), length > 0 else { return nil }
+            // Whole long values would be long ways down.
+            if field.byteCount > 4 && length == 8 * field.byteCount { return nil }
             return PrefixFamily(field: field, rest: MaskWords(field.clearing(mask)))
         }
     }

@@ -38,8 +38,7 @@ final class PrefixGroup {
 
     /// Whether a rule with this key may be here: it is like the others in all but the field.
     func takes(_ key: FlowKey) -> Bool {
-        let rest = family.field.clearing(key)
-        return (0..<FlowKey.wordCount).allSatisfy { rest.words[$0] == value.words[$0] }
+        family.field.clearing(key).isSame(as: value)
     }
 
     // MARK: Rules
@@ -48,8 +47,8 @@ final class PrefixGroup {
     ///
     /// - Parameter length: Of the prefix in bits.
     func set(_ flow: Int?, key: FlowKey, length: Int) {
-        if let flow, context.flows[flow].priority > maxPriority || tries.isEmpty {
-            maxPriority = max(maxPriority, context.flows[flow].priority)
+        if let flow, context.flows[flow].priority > maxPriority {
+            maxPriority = context.flows[flow].priority
             isHeaderStale = true
         }
         let prefix = Prefix(bits: family.field.bits(key), length: length)
@@ -136,25 +135,17 @@ final class PrefixGroup {
         for (worker, address, value) in change.stores {
             if isNew { address.pointee = value } else { context.sink.store(worker: worker, address, value) }
         }
-        settleHeader(isNew)
+        settleHeader()
         retireRemoved()
         changedCells.removeAll(keepingCapacity: true)
     }
 
-    private func settleHeader(_ isNew: Bool) {
+    private func settleHeader() {
         guard isHeaderStale else { return }
         isHeaderStale = false
         for (worker, trie) in tries.enumerated() {
-            let word = UnsafeMutableRawPointer(trie).advanced(by: TupleSpace.priorityOffset)
-                .assumingMemoryBound(to: UInt64.self)
-            let priority = UInt64(maxPriority) << 32 | word.pointee & 0xffff_ffff
-            let fallbackWord = trie.word(\.fallback)
-            if isNew {
-                (word.pointee, fallbackWord.pointee) = (priority, context.ranked(fallback, worker))
-            } else {
-                context.sink.store(worker: worker, word, priority)
-                context.sink.store(worker: worker, fallbackWord, context.ranked(fallback, worker))
-            }
+            context.raise(UnsafeMutableRawPointer(trie), to: maxPriority, worker: worker)
+            context.sink.store(worker: worker, trie.word(\.fallback), context.ranked(fallback, worker))
         }
     }
 
@@ -175,26 +166,17 @@ final class PrefixGroup {
     /// Makes a node and those below it that have changed.
     private func settle(_ node: PrefixNode, above: Int, _ change: inout Change) throws(OutOfTableMemory) {
         if node.above != above { change.aboves.append((node, above)) }
-        guard node.hasChanges else {
-            guard node.above != above else { return }
-            for (worker, block) in node.blocks.enumerated() {
-                change.stores.append((worker, PrefixTrie.Node.aboveWord(block), context.ranked(above, worker)))
-            }
-            return
-        }
-        change.passed.append(node)
+        if node.hasChanges { change.passed.append(node) }
         guard node.isDirty else {
-            for (byte, child) in node.children where child.hasChanges {
+            for (byte, child) in node.children where node.hasChanges && child.hasChanges {
                 try settle(child, above: child.above, &change)
                 for (worker, block) in (change.blocks[ObjectIdentifier(child)] ?? []).enumerated() {
                     let cell = UnsafeMutablePointer(mutating: PrefixTrie.Node.cell(node.blocks[worker], byte))
                     change.stores.append((worker, cell, PrefixTrie.Node.cellValue(block)))
                 }
             }
-            if node.above != above {
-                for (worker, block) in node.blocks.enumerated() {
-                    change.stores.append((worker, PrefixTrie.Node.aboveWord(block), context.ranked(above, worker)))
-                }
+            for (worker, block) in node.blocks.enumerated() where node.above != above {
+                change.stores.append((worker, PrefixTrie.Node.aboveWord(block), context.ranked(above, worker)))
             }
             return
         }

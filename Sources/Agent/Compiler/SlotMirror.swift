@@ -57,14 +57,14 @@ struct SlotMirror {
 
     mutating func replace(_ slot: Int, by content: Int) { slots[slot].code = UInt32(content + 2) }
 
-    /// Takes out what a slot leads to. True if the slot becomes a tombstone: searches go on behind it.
-    mutating func remove(_ slot: Int) -> Bool {
+    /// Takes out what a slot leads to. Returns what the workers' slot holds then: a tombstone if searches have to go on behind it.
+    mutating func remove(_ slot: Int) -> UInt64 {
         count -= 1
         let bucket = slot / Subtable.slotsPerBucket * Subtable.slotsPerBucket
         let isTombstone = !slots[bucket..<bucket + Subtable.slotsPerBucket].contains(Slot())
         slots[slot] = isTombstone ? .tombstone : Slot()
         if isTombstone { tombstones += 1 }
-        return isTombstone
+        return slots[slot].emptyWord
     }
 
     /// The first slot of this hash whose content suits.

@@ -75,8 +75,7 @@ extension TableCompiler {
             case .none: break
             case .store(let slot, let flow, _):
                 context.sink.store(worker: worker, buckets + slot, slotWord(flow, worker))
-            case .clear(let slot, let tombstone):
-                context.sink.store(worker: worker, buckets + slot, tombstone ? Subtable.tombstone : 0)
+            case .clear(let slot, let word): context.sink.store(worker: worker, buckets + slot, word)
             }
         }
     }

@@ -36,8 +36,7 @@ final class TableCompiler {
     private var lookupSize = 0
     /// The entry for what nothing else matches, as the workers have it; -1: none.
     private var miss = -1
-    /// The only mask of a direct index, its field, and how many values the workers' arrays have room for.
-    private var directGroup: MaskGroup?
+    /// The field of a direct index, and how many values the workers' arrays have room for.
     private var directField = KeyField.inPort
     private var directCount = 0
     /// The parts of the present lookup, in the order in which the workers search them.
@@ -181,7 +180,7 @@ final class TableCompiler {
         return candidates.first { field in
             var only = FlowKey()
             only[field] = field.allOnes
-            return MaskWords(only) == MaskWords(mask)
+            return only.isSame(as: mask)
         }
     }
 
@@ -266,13 +265,7 @@ final class TableCompiler {
     /// place in the order follows in `settle`; until then a packet may still go by the rules from before.
     private func raise(_ group: MaskGroup) {
         for (worker, subtable) in group.subtables.enumerated() {
-            let word = UnsafeMutableRawPointer(subtable).advanced(by: TupleSpace.priorityOffset)
-                .assumingMemoryBound(to: UInt64.self)
-            context.sink.store(
-                worker: worker,
-                word,
-                Subtable.priorityWord(wordCount: group.wordCount, maxPriority: group.maxPriority)
-            )
+            context.raise(UnsafeMutableRawPointer(subtable), to: group.maxPriority, worker: worker)
         }
         let position = parts.firstIndex { $0.isSubtable(of: group) } ?? 0
         if position > 0 && parts[position - 1].maxPriority < group.maxPriority { isStale = true }

@@ -50,7 +50,7 @@ struct TupleMerging {
     private func members(of tuple: FlowKey, among left: Set<Int>) -> [Int] {
         var lengths: [UInt32: Int] = [:]
         var members: [Int] = []
-        let suitable = left.filter { Self.contains(masks[$0], tuple) }
+        let suitable = left.filter { masks[$0].includes(tuple) }
         for index in suitable.sorted(by: { (samples[$0].count, $0) < (samples[$1].count, $1) }) {
             let hashes = samples[index].map { Subtable.hash($0, mask: tuple, seed: 0) }
             for hash in hashes { lengths[hash, default: 0] += 1 }
@@ -82,19 +82,12 @@ struct TupleMerging {
     private static func relaxed(_ mask: FlowKey) -> FlowKey {
         var relaxed = mask
         for field in PrefixField.all {
-            let bits = field.bits(mask)
-            let length = (~bits).leadingZeroBitCount
-            let isPrefix = length == 128 || bits << UInt128(length) == 0
             // Ports are matched as a whole or by ranges, of which no bits are left.
             let granularity = field.byteCount == 2 ? 16 : 8
-            let kept = isPrefix ? length / granularity * granularity : 0
-            relaxed = field.shortening(relaxed, to: kept)
+            let length = field.prefixLength(mask) ?? 0
+            relaxed = field.shortening(relaxed, to: length / granularity * granularity)
         }
         return relaxed
-    }
-
-    private static func contains(_ mask: FlowKey, _ tuple: FlowKey) -> Bool {
-        (0..<FlowKey.wordCount).allSatisfy { mask.words[$0] & tuple.words[$0] == tuple.words[$0] }
     }
 
     private static func common(_ a: FlowKey, _ b: FlowKey) -> FlowKey {

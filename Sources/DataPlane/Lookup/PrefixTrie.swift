@@ -88,15 +88,7 @@ package struct PrefixTrie {
         for a in 0..<activeCount {
             let i = Int(active[a])
             let cell = UnsafePointer<UInt64>(bitPattern: UInt(cells[i])).unsafelyUnwrapped.pointee
-            if Node.isNode(cell) {
-                Node.prefetchNode(cell)
-                cells[i] = cell
-                active[deeper] = UInt8(truncatingIfNeeded: i)
-                deeper &+= 1
-            } else {
-                best[i] = max(best[i], cell)
-                FlowRecord.prefetchRanked(best[i])
-            }
+            follow(cell, i, scratch, &deeper)
         }
         var byte = fieldOffset &+ rootBits / 8
         while deeper > 0 {
@@ -108,17 +100,23 @@ package struct PrefixTrie {
                 let key = UnsafeRawPointer(Lookup.words(keys, list[i]))
                 let cell = Node.cell(node, key.load(fromByteOffset: byte, as: UInt8.self)).pointee
                 best[i] = max(best[i], node.load(as: UInt64.self))
-                if Node.isNode(cell) {
-                    Node.prefetchNode(cell)
-                    cells[i] = cell
-                    active[deeper] = UInt8(truncatingIfNeeded: i)
-                    deeper &+= 1
-                } else {
-                    best[i] = max(best[i], cell)
-                    FlowRecord.prefetchRanked(best[i])
-                }
+                follow(cell, i, scratch, &deeper)
             }
             byte &+= 1
+        }
+    }
+
+    /// Goes on to the node that a cell leads to, or ends with the record in it if that ranks higher than the best so far.
+    @inline(__always)
+    private static func follow(_ cell: UInt64, _ i: Int, _ scratch: LookupScratch, _ deeper: inout Int) {
+        if Node.isNode(cell) {
+            Node.prefetchNode(cell)
+            scratch.cells[i] = cell
+            scratch.active[deeper] = UInt8(truncatingIfNeeded: i)
+            deeper &+= 1
+        } else {
+            scratch.best[i] = max(scratch.best[i], cell)
+            FlowRecord.prefetchRanked(scratch.best[i])
         }
     }
 

@@ -13,8 +13,8 @@ package struct Subtable {
     package var maxPriority: UInt32
     /// Random since start, so that nobody can prepare keys that collide.
     package var seed: UInt32
-    private(set) var windowBase: UInt16
-    private(set) var vectorCount: UInt16
+    fileprivate var windowBase: UInt16
+    fileprivate var vectorCount: UInt16
     /// The indexes of the key words that the mask covers.
     private var words: InlineArray<16, UInt8>
     private var mask: FlowKey

@@ -11,10 +11,15 @@ extension UnsafeMutablePointer<TableSlot> {
     }
 }
 
-extension Subtable {
-    /// The word that holds the number of key words and the highest priority (see `TupleSpace.priorityOffset`).
-    package static func priorityWord(wordCount: Int, maxPriority: UInt16) -> UInt64 {
-        UInt64(maxPriority) << 32 | UInt64(wordCount)
+extension TupleSpace {
+    /// The word of a part whose upper half is its highest priority, and what it holds when that is another one; the lower half
+    /// never changes.
+    package static func priorityWord(
+        of part: UnsafeMutableRawPointer,
+        _ maxPriority: UInt16
+    ) -> (address: UnsafeMutablePointer<UInt64>, value: UInt64) {
+        let word = (part + priorityOffset).assumingMemoryBound(to: UInt64.self)
+        return (word, UInt64(maxPriority) << 32 | word.pointee & 0xffff_ffff)
     }
 }
 

@@ -30,7 +30,7 @@ package struct TupleSpace {
     }
 
     /// Where, counted in bytes, each kind of part has the word whose upper half is its highest priority.
-    package static let priorityOffset = 16
+    static let priorityOffset = 16
 
     /// Bytes for the list of `count` parts.
     package static func size(count: Int) -> Int { partsOffset + 16 * count }

@@ -84,8 +84,10 @@ extension MatchField: CustomStringConvertible {
         // nw_tos is the whole byte, of which the field is the upper six bits.
         let text = field == .ipDSCP ? String(value << 2) : Self.text(value, of: field)
         guard let mask, mask != field.allOnes else { return "\(name)=\(text)" }
-        if field.ovsName == "tp_src" || field.ovsName == "tp_dst" {
+        switch field {
+        case .tcpSrc, .tcpDst, .udpSrc, .udpDst, .sctpSrc, .sctpDst:
             return "\(name)=\(Text.hex(value))/\(Text.hex(mask))"
+        default: break
         }
         return "\(name)=\(text)/\(Self.text(mask: mask, of: field))"
     }
