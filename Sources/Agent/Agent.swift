@@ -75,7 +75,8 @@ final class Agent {
             count: configuration.workers.cores.count,
             pool: pool,
             controlPipe: pipe[1],
-            idle: configuration.workers.idle == .busy ? .busy : .adaptive
+            idle: configuration.workers.idle == .busy ? .busy : .adaptive,
+            flowCache: configuration.workers.flowCacheMode
         )
         lastLoads = workers.map { _ in WorkerLoad() }
         lastTableTimes = workers.map { _ in Array(repeating: (0, 0), count: Worker.tableCount) }
@@ -365,4 +366,14 @@ extension Configuration.Port {
 func reason(of error: any Error) -> String {
     guard let error = error as? IOError else { return "\(error)" }
     return String(cString: strerror(error.errnoCode))
+}
+
+extension Configuration.Workers {
+    fileprivate var flowCacheMode: FlowCacheMode {
+        switch flowCache {
+        case .auto: .auto
+        case .on: .on
+        case .off: .off
+        }
+    }
 }

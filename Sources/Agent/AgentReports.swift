@@ -11,6 +11,7 @@ struct WorkerLoad {
     var packets: UInt64 = 0
     var bursts: UInt64 = 0
     var deltaCycles: UInt64 = 0
+    var cacheHits: UInt64 = 0
     /// By port slot; see `PortCounters.timedCycles`.
     var timedCycles = [UInt64](repeating: 0, count: PortSlot.limit)
 }
@@ -113,17 +114,23 @@ extension Agent {
             report.bursts = counters.bursts
             report.emptyPolls = counters.emptyPolls
             report.injected = counters.injected
+            report.cacheLookups = counters.cacheLookups
+            report.cacheHits = counters.cacheHits
             report.copies = counters.copies
             report.packetIns = (0..<3).reduce(0) { $0 + counters.packetIns[$1] }
             var now = WorkerLoad(busyCycles: counters.busyCycles, packets: counters.packets)
             (now.bursts, now.deltaCycles) = (counters.bursts, counters.deltaCycles)
+            now.cacheHits = counters.cacheHits
             for slot in 0..<PortSlot.limit { now.timedCycles[slot] = worker.pointee.ports[slot].counters.timedCycles }
             let last = lastLoads[index]
             let elapsed = Double(max(1, now.cycles &- last.cycles))
             let busy = Double(now.busyCycles &- last.busyCycles)
             report.busyRatio = min(1, busy / elapsed)
             report.changeRatio = min(1, Double(now.deltaCycles &- last.deltaCycles) / elapsed)
-            if now.packets > last.packets { report.cyclesPerPacket = busy / Double(now.packets - last.packets) }
+            if now.packets > last.packets {
+                report.cyclesPerPacket = busy / Double(now.packets - last.packets)
+                report.cachedRatio = Double(now.cacheHits - last.cacheHits) / Double(now.packets - last.packets)
+            }
             if now.bursts > last.bursts {
                 report.packetsPerBurst = Double(now.packets - last.packets) / Double(now.bursts - last.bursts)
             }

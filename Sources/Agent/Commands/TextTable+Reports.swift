@@ -78,7 +78,7 @@ extension TextTable {
         self.init([
             ">WORKER", ">CORE", ">PACKETS", ">BURSTS", ">EMPTY POLLS", ">BUSY", ">CHANGES", ">LONGEST",
             ">PACKETS/BURST",
-            ">CYCLES/PACKET", "RX QUEUES",
+            ">CYCLES/PACKET", ">CACHED", "RX QUEUES",
         ])
         for worker in workers {
             let queues = worker.receiveQueues.map { "\($0.port):\($0.queue) \(Self.decimal($0.load * 100)) %" }
@@ -93,6 +93,7 @@ extension TextTable {
                 Self.decimal(worker.longestStep * 1e6) + " µs",
                 worker.packetsPerBurst.map(Self.decimal) ?? "-",
                 worker.cyclesPerPacket.map(Self.decimal) ?? "-",
+                worker.cachedRatio.map { Self.decimal($0 * 100) + " %" } ?? "-",
                 queues.isEmpty ? "-" : queues.joined(separator: ", ")
             )
         }

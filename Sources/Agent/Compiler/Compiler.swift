@@ -11,6 +11,7 @@ package final class Compiler {
     private unowned let sink: DeltaSink
     private let settings: [UnsafeMutablePointer<WorkerSettings>]
     private(set) var tables: [TableCompiler] = []
+    private let flowCaches: FlowCacheStore
     private let seed: UInt32
 
     /// Flow entries by how deep their match or their actions need a packet parsed.
@@ -45,6 +46,13 @@ package final class Compiler {
         let flows = FlowStore(workerCount: settings.count)
         self.flows = flows
         programs = ProgramStore(memory: memory)
+        flowCaches = FlowCacheStore(
+            memory: memory,
+            sink: sink,
+            settings: settings,
+            tableSlots: tableSlots,
+            seed: seed
+        )
         groups = GroupStore(memory: memory, sink: sink, tables: groupSlots, programs: programs)
         tables = (0..<Worker.tableCount).map { id in
             TableCompiler(
@@ -76,6 +84,10 @@ package final class Compiler {
     }
 
     private func apply(_ changes: [FlowChange]) throws(OutOfTableMemory) -> [Int] {
+        var all: [UInt8] = []
+        for change in changes { all.appendIfNew(change.entry.tableID) }
+        flowCaches.begin(all)
+        defer { flowCaches.end(tables) }
         var touched: [UInt8] = []
         var done = 0
         var formerPrograms: [Int] = []

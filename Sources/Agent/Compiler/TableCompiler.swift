@@ -29,6 +29,8 @@ final class TableCompiler {
     private(set) var form = LookupForm.constant
     private(set) var ruleCount = 0
     private(set) var groups: [MaskWords: MaskGroup] = [:]
+    /// The bits that any of the rules since the table was empty looks at.
+    private(set) var mask = FlowKey()
     /// The one that a rule was put into last.
     private var lastGroup: MaskGroup?
     /// Blocks of the present form, one for each worker.
@@ -72,7 +74,10 @@ final class TableCompiler {
         let group = group(of: mask) ?? MaskGroup(mask: mask)
         if group.mirror.isCrowded { try grow(group) }
         let highest = group.maxPriority
-        if group.count == 0 { groups[MaskWords(mask)] = group }
+        if group.count == 0 {
+            groups[MaskWords(mask)] = group
+            for word in 0..<FlowKey.wordCount { self.mask.words[word] |= mask.words[word] }
+        }
         lastGroup = group
         let change = group.insert(flow, flows)
         ruleCount += 1
@@ -123,6 +128,7 @@ final class TableCompiler {
             groups[MaskWords(mask)] = nil
             lastGroup = nil
             discardSubtables(of: group)
+            if groups.isEmpty { self.mask = FlowKey() }
         }
     }
 

@@ -284,6 +284,7 @@ extension Configuration.Workers {
             if list.count > Limits.workers { value.fail("\(list.count) cores: at most \(Limits.workers) are allowed") }
         }
         set(&idle, mapping["idle"]?.choice(Configuration.Idle.self))
+        set(&flowCache, mapping["flow_cache"]?.choice(Configuration.FlowCache.self))
         // What it says is checked when the ports are known.
         _ = mapping["queues"]?.entries
     }

@@ -94,10 +94,19 @@ package struct Configuration: Equatable, Sendable {
         /// Core numbers, each once; worker i runs on `cores[i]`. Never empty.
         package var cores: [Int]
         package var idle = Idle.adaptive
+        package var flowCache = FlowCache.auto
         /// Receive queues assigned by hand: port name, queue, core. Queues that are not here are spread over the workers.
         package var queues: [String: [Int: Int]] = [:]
 
         package init(cores: [Int]) { self.cores = cores }
+    }
+
+    /// `workers.flow_cache`: whether packets go by a cache of paths through the tables.
+    package enum FlowCache: String, CaseIterable, Sendable {
+        /// Where measuring shows that it pays.
+        case auto
+        case on
+        case off
     }
 
     /// `workers.idle`: what a worker does when there is nothing to do.

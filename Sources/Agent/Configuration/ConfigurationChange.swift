@@ -84,6 +84,7 @@ extension Configuration {
         compare("datapath.name", datapath.name, new.datapath.name)
         compare("workers.cores", workers.cores, new.workers.cores)
         compare("workers.idle", workers.idle, new.workers.idle, \.rawValue)
+        compare("workers.flow_cache", workers.flowCache, new.workers.flowCache, \.rawValue)
         compare("memory.huge_pages", memory.hugePages, new.memory.hugePages, \.rawValue)
         compare("memory.size", memory.size, new.memory.size, sizeText)
         compare("run_directory", runDirectory, new.runDirectory)

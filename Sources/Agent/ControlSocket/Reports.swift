@@ -157,6 +157,11 @@ package struct WorkerReport: Codable, Hashable, Sendable {
     package var cyclesPerPacket: Double?
     /// Packets of a burst, over the same time; nil: there were none.
     package var packetsPerBurst: Double?
+    /// Packets whose path through the tables was looked for in the flow cache, and those whose path was there.
+    package var cacheLookups: UInt64 = 0
+    package var cacheHits: UInt64 = 0
+    /// The part of the packets that went by the flow cache, 0 to 1, over the same time; nil: there were none.
+    package var cachedRatio: Double?
     /// The part of its time that it spent on changes of tables and the like, 0 to 1, since the last report of it.
     package var changeRatio: Double = 0
     /// Seconds since its start that it spent on packets and changes.

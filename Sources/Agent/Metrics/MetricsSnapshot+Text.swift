@@ -134,6 +134,14 @@ extension MetricsSnapshot {
             if let cycles = worker.cyclesPerPacket { text.series(worker.labels, cycles) }
         }
         text.family(
+            "ringway_worker_flow_cache_lookups_total",
+            .counter,
+            "Packets whose path through the tables was looked for in the flow cache."
+        )
+        for worker in workers { text.series(worker.labels, worker.cacheLookups) }
+        text.family("ringway_worker_flow_cache_hits_total", .counter, "Packets whose path was in the flow cache.")
+        for worker in workers { text.series(worker.labels, worker.cacheHits) }
+        text.family(
             "ringway_worker_change_ratio",
             .gauge,
             "The part of its time that the worker spent on changes, 0 to 1."

@@ -94,6 +94,9 @@ package struct WorkerCounters {
     /// Packets that came by packet-out.
     package var injected: UInt64 = 0
     package var copies: UInt64 = 0
+    /// Packets whose path was looked for in the flow cache, and those whose path was there.
+    package var cacheLookups: UInt64 = 0
+    package var cacheHits: UInt64 = 0
     /// Packets handed to the control side, by OFPR_* reason.
     package var packetIns = InlineArray<3, UInt64>(repeating: 0)
     package var deltas: UInt64 = 0

@@ -144,6 +144,15 @@ extension ActionOp {
         }
     }
 
+    /// Whether what it makes of the flow key depends on more than the key and the layout of the headers: it uncovers or
+    /// reinterprets bytes of the packet, or depends on a meter's state.
+    var surprises: Bool {
+        switch self {
+        case .popMPLS, .popPBB, .pushMPLS, .pushPBB, .setEthType, .setIPProto, .meter: true
+        default: false
+        }
+    }
+
     /// Whether it changes the packet without keeping the key true: it sets what is seldom set.
     var needsParsing: Bool {
         switch self {
@@ -187,6 +196,10 @@ package struct ActionProgram {
         static let onlyOutput = Flags(rawValue: 8)
         /// Goto-Table, perhaps Write-Metadata, nothing else: the way through most tables but the last.
         static let onlyGoto = Flags(rawValue: 16)
+        /// A cached path ends here: an applied operation may surprise.
+        static let endsCachedPath = Flags(rawValue: 64)
+        /// The applied operations remove a VLAN tag.
+        static let popsTag = Flags(rawValue: 128)
     }
 
     /// Bytes for a program of `count` operations in all.
@@ -207,6 +220,8 @@ package struct ActionProgram {
         if metadata != nil { flags.insert(.metadata) }
         if apply.contains(where: \.needsParsing) { flags.insert(.needsParsing) }
         if apply.contains(where: \.changesLength) { flags.insert(.changesLength) }
+        if apply.contains(where: \.surprises) { flags.insert(.endsCachedPath) }
+        if apply.contains(where: { if case .popVLAN = $0 { true } else { false } }) { flags.insert(.popsTag) }
         if apply.isEmpty, write.isEmpty, !clear, gotoTable != nil { flags.insert(.onlyGoto) }
         var outputSlot: UInt16 = 0
         if case .output(let slot)? = apply.first, apply.count == 1, write.isEmpty, !clear, metadata == nil,

@@ -16,6 +16,8 @@ extension Worker {
         parse(count, depth: depth, ingress: ingress)
         if settings.pointee.dropFragments != 0 {
             runTables(from: 0, dropFragments(count, ingress: ingress), of: count, ingress: ingress)
+        } else if let plan = planInUse() {
+            runCached(count, by: plan, ingress: ingress)
         } else {
             visit(0, EveryPacket(), count, ingress: ingress)
             runFurtherTables(count, ingress: ingress)
@@ -54,7 +56,7 @@ extension Worker {
 
     /// Visits the tables that packets go on to, until none does.
     @inline(__always)
-    private borrowing func runFurtherTables(_ count: Int, ingress: Ingress) {
+    borrowing func runFurtherTables(_ count: Int, ingress: Ingress) {
         while true {
             let table = burst.lowestNextTable
             guard table != ActionProgram.noTable else { return }
@@ -87,6 +89,7 @@ extension Worker {
         }
         slot.pointee.lookups &+= UInt64(listed)
         slot.pointee.matches &+= UInt64(count(list, listed))
+        if cache.pointee.recordedCount > 0 { record(table, list, listed) }
         var i = 0
         while i < listed {
             let packet = list[i]

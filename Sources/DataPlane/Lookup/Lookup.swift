@@ -42,7 +42,9 @@ package struct TableSlot {
     /// that looking them up took.
     package var timedLookups: UInt64
     package var timedCycles: UInt64
-    private var unused: (UInt64, UInt64)
+    /// The value of `WorkerSettings.tableChanges` at the end of the last change of its entries.
+    package var changed: UInt64
+    private var unused: UInt64
 }
 
 /// Intermediate results of a burst between the stages of a lookup.

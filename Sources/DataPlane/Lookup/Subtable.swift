@@ -206,7 +206,7 @@ package struct Subtable {
 
     /// CRC-32C is linear; the multiplication spreads its bits so that bucket and tag differ independently.
     @inline(__always)
-    fileprivate static func finish(_ hash: UInt32) -> UInt32 {
+    static func finish(_ hash: UInt32) -> UInt32 {
         let product = UInt64(hash) &* 0x9e37_79b9_7f4a_7c15
         return UInt32(truncatingIfNeeded: product >> 32)
     }

@@ -5,6 +5,7 @@ extension UnsafeMutablePointer<TableSlot> {
     package var lookupWord: UnsafeMutablePointer<UInt64> { word(0) }
     /// The address of the record of last resort; 0: none.
     package var missWord: UnsafeMutablePointer<UInt64> { word(8) }
+    package var changedWord: UnsafeMutablePointer<UInt64> { word(48) }
 
     private func word(_ offset: Int) -> UnsafeMutablePointer<UInt64> {
         (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)

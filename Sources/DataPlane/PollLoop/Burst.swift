@@ -19,6 +19,10 @@ package struct Burst {
     /// The packets of the present table, unless it is the first one, and the entries that the lookup found for the packets of
     /// the present table, in that order.
     let list: UnsafeMutablePointer<UInt8>
+    /// The cached paths of the packets, or those that are being recorded of them; and the tables of the latter so far, as in a
+    /// `TableSequence`.
+    let paths: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    let sequences: UnsafeMutablePointer<UInt64>
     let found: UnsafeMutablePointer<FlowRecordPointer?>
 
     init() {
@@ -32,6 +36,8 @@ package struct Burst {
         setCount = zeroed(places)
         set = zeroed(burstSize * Worker.tableCount)
         list = zeroed(burstSize)
+        paths = zeroed(burstSize)
+        sequences = zeroed(burstSize)
         found = zeroed(burstSize)
         nextTable.update(repeating: ActionProgram.noTable, count: burstSize)
     }

@@ -58,6 +58,7 @@ extension Worker {
             case .stop: stop = true
             }
         }
+        if settings.pointee.tableChanges != cache.pointee.seen { refreshCache() }
         publish(applied, last)
         counters.pointee.deltaCycles &+= Clock.cycles &- start
         state.pointee.notify = true

@@ -43,8 +43,15 @@ extension Worker {
 
     /// Runs one packet, which came in by the port in `slot`, through the tables; nil if it is shorter than an Ethernet header.
     ///
-    /// - Parameter time: When it came in, in cycles of the time stamp counter; meters go by it.
-    package borrowing func inspect(_ mbuf: OpaquePointer, slot: Int, at time: UInt64 = Clock.cycles) -> Outcome? {
+    /// - Parameters:
+    ///   - time: When it came in, in cycles of the time stamp counter; meters go by it.
+    ///   - cached: Whether it goes by the flow cache, if there is one; the outcome has no steps then.
+    package borrowing func inspect(
+        _ mbuf: OpaquePointer,
+        slot: Int,
+        at time: UInt64 = Clock.cycles,
+        cached: Bool = false
+    ) -> Outcome? {
         guard cdpdk_mbuf_data_length(mbuf) >= 14 else {
             cdpdk_mbuf_free(mbuf)
             return nil
@@ -76,6 +83,8 @@ extension Worker {
             runStandalone(1, ingress: ingress)
         } else if settings.pointee.dropFragments != 0 && burst.layouts[0].isFragment {
             drop(mbuf, .fragment, at: slot)
+        } else if cached, depth != .port, let plan = planInUse() {
+            runCached(1, by: plan, ingress: ingress)
         } else {
             outcome.steps = walk(ingress)
         }

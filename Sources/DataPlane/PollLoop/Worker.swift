@@ -22,6 +22,11 @@ package struct WorkerSettings {
     package var addresses: UnsafeMutableRawPointer
     /// Not 0: all packets are output to NORMAL, whatever the tables say (fail standalone mode).
     package var standalone: UInt64
+    /// The address of a `FlowCachePlan`; 0: the tables are looked up at once.
+    package var flowCache: UInt64
+    /// How often the control side has begun or ended to change flow tables: odd while it does. A cached path is no good in
+    /// between, as it may be half by the old rules.
+    package var tableChanges: UInt64
 }
 
 /// What a worker keeps from one step to the next.
@@ -81,6 +86,7 @@ package struct Worker: ~Copyable {
     let state: UnsafeMutablePointer<WorkerState>
     package let burst: Burst
     let scratch: LookupScratch
+    let cache: UnsafeMutablePointer<FlowCacheState>
     /// An action set that several tables wrote to, in order of execution.
     let mergedSet: UnsafeMutablePointer<ActionOp>
     let dirty: UnsafeMutablePointer<UInt16>
@@ -93,6 +99,7 @@ package struct Worker: ~Copyable {
         pool: OpaquePointer,
         controlPipe: Int32,
         idle: IdleMode,
+        flowCache: FlowCacheMode = .auto,
         wakeDescriptor: Int32 = -1,
         counts: Bool = true,
         tables shared: UnsafeMutablePointer<TableSlot>? = nil
@@ -129,7 +136,9 @@ package struct Worker: ~Copyable {
                 schedulers: emptyList(),
                 controllerMeter: 0,
                 addresses: UnsafeMutableRawPointer(mutating: emptyList()),
-                standalone: 0
+                standalone: 0,
+                flowCache: 0,
+                tableChanges: 0
             )
         )
         counters = cacheAligned(1)
@@ -147,6 +156,8 @@ package struct Worker: ~Copyable {
         peers = zeroed(workerCount)
         burst = Burst()
         scratch = LookupScratch()
+        cache = cacheAligned(1)
+        cache.initialize(to: FlowCacheState(mode: flowCache))
         mergedSet = zeroed(ActionOp.setPlaces)
         dirty = zeroed(PortSlot.limit)
         dropped = zeroed(Self.droppedCapacity)

@@ -8,7 +8,8 @@ extension Worker {
         count: Int,
         pool: PacketPool,
         controlPipe: Int32,
-        idle: IdleMode
+        idle: IdleMode,
+        flowCache: FlowCacheMode = .auto
     ) -> [UnsafeMutablePointer<Worker>] {
         let workers = (0..<count).map { index in
             let pointer = UnsafeMutablePointer<Worker>.allocate(capacity: 1)
@@ -19,6 +20,7 @@ extension Worker {
                     pool: pool.mempool,
                     controlPipe: controlPipe,
                     idle: idle,
+                    flowCache: flowCache,
                     wakeDescriptor: cdpdk_event()
                 )
             )
@@ -47,6 +49,7 @@ extension Worker {
                 pool: pool.mempool,
                 controlPipe: -1,
                 idle: .busy,
+                flowCache: .off,
                 counts: false
             )
         )

@@ -18,6 +18,7 @@ struct DifferentialTests {
         var rules = RandomRules(&random)
         var forms: Set<LookupForm> = []
         var parts: Set<LookupPartKind> = []
+        var recent: [(port: UInt32, frame: [UInt8])] = []
         var packets = (all: 0, hit: 0, several: 0, grouped: 0)
         for step in 0..<stepCount {
             if step % 2_000 == 0 {
@@ -36,17 +37,20 @@ struct DifferentialTests {
             }
             forms.formUnion((0..<4).map { system.datapath.form(ofTable: $0) })
             parts.formUnion((0..<4).flatMap { system.datapath.lookup(ofTable: $0).parts })
-            let port = UInt32.random(in: 1...4, using: &random)
-            let frame = RandomPacket.make(&random)
+            // Some come again, perhaps by the path that was recorded of them, perhaps after a change.
+            var (port, frame) = (UInt32.random(in: 1...4, using: &random), RandomPacket.make(&random))
+            if let former = recent.randomElement(using: &random), Bool.random(using: &random) { (port, frame) = former }
+            recent = (recent + [(port, frame)]).suffix(8)
+            let cached = Bool.random(using: &random)
             let expected = ReferencePipeline.receive(frame, inPort: PortNumber(rawValue: port), by: system.model)
-            let actual = try #require(system.receive(frame, port: port))
+            let actual = try #require(system.receive(frame, port: port, cached: cached))
             let agree =
                 system.departures(actual) == system.departures(expected)
                 && actual.drops.sorted { $0.rawValue < $1.rawValue } == Self.drops(expected)
             if !agree {
                 Issue.record(
                     """
-                    step \(step) of seed \(seed), in_port \(port), frame \(frame.map { String(format: "%02x", $0) }.joined())
+                    step \(step) of seed \(seed), \(cached ? "by the flow cache, " : "")in_port \(port), frame \(frame.map { String(format: "%02x", $0) }.joined())
                     reference: \(expected.steps.map(\.description).joined(separator: "\n           "))
                     reference sends \(system.departures(expected)) drops \(Self.drops(expected))
                     compiled: \(actual.steps) sends \(system.departures(actual)) drops \(actual.drops)
@@ -61,6 +65,9 @@ struct DifferentialTests {
             if Self.matching(frame, port, system.model) >= 2 { packets.several += 1 }
         }
         print("differential test: \(packets.hit) of \(packets.all) packets hit a rule, \(packets.several) fit several")
+        let hits = system.worker.pointee.counters.pointee.cacheHits
+        print("differential test: \(hits) packets took a cached path")
+        #expect(hits * 20 >= packets.all, "only \(hits) of \(packets.all) packets took a cached path")
         #expect(forms == Set(LookupForm.allCases))
         #expect(parts == Set(LookupPartKind.allCases))
         #expect(packets.hit * 2 >= packets.all, "only \(packets.hit) of \(packets.all) packets hit a rule")

@@ -48,7 +48,7 @@ final class InProcessSwitch {
     init(portCount: Int = 4, tableBytes: Int = 64 << 20) throws {
         guard let pool = try Self.pools.get() else { throw NoMemory() }
         self.pool = pool
-        worker = Worker.make(count: 1, pool: pool, controlPipe: -1, idle: .busy)[0]
+        worker = Worker.make(count: 1, pool: pool, controlPipe: -1, idle: .busy, flowCache: .on)[0]
         datapath = CompiledDatapath(
             workers: [worker],
             pool: pool,
@@ -155,9 +155,13 @@ final class InProcessSwitch {
 
     /// Runs a frame through the compiled tables.
     ///
-    /// - Parameter time: When it came in, in cycles of the time stamp counter.
-    func receive(_ frame: [UInt8], port: UInt32, at time: UInt64 = Clock.cycles) -> Outcome? {
-        frame.withUnsafeBytes { pool.packet($0) }.flatMap { worker.pointee.inspect($0, slot: Int(port) - 1, at: time) }
+    /// - Parameters:
+    ///   - time: When it came in, in cycles of the time stamp counter.
+    ///   - cached: Whether it goes by the flow cache.
+    func receive(_ frame: [UInt8], port: UInt32, at time: UInt64 = Clock.cycles, cached: Bool = false) -> Outcome? {
+        frame.withUnsafeBytes { pool.packet($0) }.flatMap {
+            worker.pointee.inspect($0, slot: Int(port) - 1, at: time, cached: cached)
+        }
     }
 
     func packetOut(_ frame: [UInt8], inPort: PortNumber, actions: [Action]) throws -> Outcome {

@@ -80,6 +80,7 @@ struct ConfigurationTests {
             workers:
               cores: [2, 0]
               idle: busy
+              flow_cache: off
               queues:
                 p7:
                   0: 2
@@ -120,6 +121,7 @@ struct ConfigurationTests {
             caCertificate: "/b/ca.pem"
         )
         expected.workers.idle = .busy
+        expected.workers.flowCache = .off
         expected.workers.queues = ["p7": [0: 2, 3: 0]]
         expected.memory.hugePages = .none
         expected.memory.size = 2 << 30

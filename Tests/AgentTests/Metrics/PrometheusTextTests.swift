@@ -30,6 +30,7 @@ func fullSnapshot() -> MetricsSnapshot {
     (snapshot.tables[0].masks, snapshot.tables[0].memory) = (3, 2_048)
     snapshot.tables[0].forms[1].cyclesPerLookup = 20.5
     var worker = WorkerReport(worker: 0, core: 1)
+    (worker.cacheLookups, worker.cacheHits) = (8, 6)
     (worker.changeRatio, worker.longestStep, worker.busySeconds) = (0.125, 0.5, 2.5)
     worker.steps = [.init(seconds: 0.25, count: 6), .init(seconds: 0.5, count: 1), .init(seconds: nil, count: 2)]
     worker.receiveQueues = [.init(port: "h1", queue: 1, load: 0.75)]
@@ -117,6 +118,10 @@ struct PrometheusTextTests {
                 ringway_worker_busy_ratio{worker="0",core="1"} 0.25
                 ringway_worker_busy_ratio{worker="1",core="2"} 0
                 ringway_worker_cycles_per_packet{worker="0",core="1"} 140.5
+                ringway_worker_flow_cache_lookups_total{worker="0",core="1"} 8
+                ringway_worker_flow_cache_lookups_total{worker="1",core="2"} 0
+                ringway_worker_flow_cache_hits_total{worker="0",core="1"} 6
+                ringway_worker_flow_cache_hits_total{worker="1",core="2"} 0
                 ringway_worker_change_ratio{worker="0",core="1"} 0.125
                 ringway_worker_change_ratio{worker="1",core="2"} 0
                 ringway_worker_queue_load_ratio{worker="0",core="1",port="h1",queue="1"} 0.75
