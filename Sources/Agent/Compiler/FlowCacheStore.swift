@@ -23,13 +23,14 @@ final class FlowCacheStore {
     /// One for each worker; empty: there is no cache.
     private var plans: [UnsafeMutableRawPointer] = []
     private var entries: [UnsafeMutableRawPointer] = []
-    private var isDeep = false
+    private var entrySize = 0
+    private var tableCount = 0
 
     /// A cache pays, if ever, for more than a few lookups. Once made it stays longer, so that tables at the border do not
     /// have it made over and over.
     private static let worthwhileCost = 3
     private static let keptCost = 2
-    private static let largestSize = 8 << 20
+    private static let largestSize = 16 << 20
     private static let smallestSize = 64 << 10
     /// All caches together take at most this part of the memory for tables.
     private static let memoryShare = 16
@@ -103,26 +104,26 @@ final class FlowCacheStore {
 
     /// Makes a plan for the bits that the tables look at now, unless there is one. Without memory there is no cache.
     private func publishPlan() {
-        guard plans.isEmpty || !mask.isSame(as: publishedMask) else { return }
-        let isDeep = (8..<FlowKey.wordCount).contains { mask.words[$0] != 0 }
-        if entries.isEmpty || isDeep != self.isDeep {
+        let tables = costs.count { $0 > 0 }
+        guard plans.isEmpty || !mask.isSame(as: publishedMask) || tables > tableCount else { return }
+        let entrySize = FlowCachePlan.entrySize(mask: mask, tables: tables)
+        if entries.isEmpty || entrySize != self.entrySize {
             withdraw()
             entries = allocate(size)
             for block in entries { block.initializeMemory(as: UInt8.self, repeating: 0, count: size) }
-            self.isDeep = isDeep
+            self.entrySize = entrySize
         }
         guard !entries.isEmpty else { return }
         let new = allocate(MemoryLayout<FlowCachePlan>.size)
         guard !new.isEmpty else { return withdraw() }
-        let setCount = size / FlowCachePlan.entrySize(isDeep: isDeep) / FlowCachePlan.entriesPerSet
         for (worker, block) in new.enumerated() {
-            let plan = FlowCachePlan(entries: entries[worker], setCount: setCount, seed: seed, mask: mask)
+            let plan = FlowCachePlan(entries: entries[worker], size: size, seed: seed, mask: mask, tables: tables)
             block.initializeMemory(as: FlowCachePlan.self, to: plan)
             store(UInt64(UInt(bitPattern: block)), worker)
         }
         retirePlans()
         plans = new
-        publishedMask = mask
+        (publishedMask, tableCount) = (mask, tables)
     }
 
     private func withdraw() {

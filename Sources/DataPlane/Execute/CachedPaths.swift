@@ -27,8 +27,7 @@ extension Worker {
     /// Sends packets on their cached paths, and lists the others in `burst.list`; returns how many these are.
     @inline(never)
     private borrowing func follow(_ plan: UnsafePointer<FlowCachePlan>, _ count: Int, ingress: Ingress) -> Int {
-        let isDeep = plan.pointee.isDeep != 0
-        prefetchRecords(count, isDeep: isDeep)
+        prefetchRecords(plan, count)
         let paths = burst.paths
         let sequences = cache.pointee.sequences
         var missed = 0
@@ -44,17 +43,17 @@ extension Worker {
             let number = path.sequence
             used |= 1 << UInt64(truncatingIfNeeded: number)
             sequences[number].hits &+= 1
-            take(path, path.records(isDeep: isDeep), tables: sequences[number].tables, packet: i, ingress: ingress)
+            take(path, path.records(plan), tables: sequences[number].tables, packet: i, ingress: ingress)
         }
         countLookups(used)
         return missed
     }
 
     @inline(never)
-    private borrowing func prefetchRecords(_ count: Int, isDeep: Bool) {
+    private borrowing func prefetchRecords(_ plan: UnsafePointer<FlowCachePlan>, _ count: Int) {
         for i in 0..<count {
             guard let path = burst.paths[i].map(CachedPath.init) else { continue }
-            let records = path.records(isDeep: isDeep)
+            let records = path.records(plan)
             for step in 0..<path.steps { prefetch(records[step]) }
         }
     }
@@ -170,26 +169,26 @@ extension Worker {
         _ recorded: UnsafePointer<UInt8>,
         _ count: Int
     ) -> CachedPath? {
-        let size = FlowCachePlan.entrySize(isDeep: plan.pointee.isDeep != 0)
-        let set = FlowCache.set(plan, hash, size)
         for i in 0..<count {
             // Another one of the burst is recorded in this set: perhaps the same flow.
             guard let other = burst.paths[Int(recorded[i])] else { continue }
-            if other == set || other == set + size { return nil }
+            for entry in 0..<FlowCache.entriesPerSet where FlowCache.entry(entry, plan, hash).memory == other {
+                return nil
+            }
         }
-        for i in 0..<FlowCachePlan.entriesPerSet {
-            let path = CachedPath(memory: set + i &* size)
+        for entry in 0..<FlowCache.entriesPerSet {
+            let path = FlowCache.entry(entry, plan, hash)
             if !FlowCache.isGood(path.header, cache.pointee.sequences) { return path }
         }
         let turn = counters.pointee.bursts
         guard turn & 7 == 0 else { return nil }
-        return CachedPath(memory: set + Int(truncatingIfNeeded: turn >> 3 & 1) &* size)
+        return FlowCache.entry(Int(truncatingIfNeeded: turn >> 3 & 1), plan, hash)
     }
 
     /// Notes what the packets that are being recorded found in a table.
     @inline(never)
     borrowing func record(_ table: UInt8, _ list: some PacketList, _ listed: Int) {
-        let isDeep = cache.pointee.isDeep
+        guard let plan = cache.pointee.plan else { return }
         for i in 0..<listed {
             let packet = list[i]
             guard let memory = burst.paths[packet] else { continue }
@@ -199,14 +198,15 @@ extension Worker {
                 continue
             }
             let step = path.steps
-            path.records(isDeep: isDeep)[step] = record
+            path.records(plan)[step] = record
             let shift = UInt64(truncatingIfNeeded: 8 &* step)
             burst.sequences[packet] = burst.sequences[packet] & ~(0xff << shift) | UInt64(table) << shift
             let program = record.pointee.program
             // Behind two tags there is another one, which is not in the key.
             let uncovers = program.pointee.flags.contains(.popsTag) && burst.layouts[packet].l3 > 18
             let isLast =
-                program.pointee.gotoTable == ActionProgram.noTable || step &+ 1 == CachedPath.stepLimit
+                program.pointee.gotoTable == ActionProgram.noTable
+                || UInt64(truncatingIfNeeded: step &+ 1) == plan.pointee.stepLimit
                 || program.pointee.flags.contains(.endsCachedPath) || uncovers
             let onlyGoes = program.pointee.flags.intersection([.onlyGoto, .metadata]) == .onlyGoto
             path.add(acts: isLast || !onlyGoes)

@@ -9,28 +9,59 @@ import CDPDK
 
 /// What a worker's flow cache goes by; complete when it is published, and never changed then.
 package struct FlowCachePlan {
-    package var entries: UnsafeMutableRawPointer
+    fileprivate var entries: UnsafeMutableRawPointer
     /// The number of sets, a power of two, less one.
-    package var setMask: UInt64
+    fileprivate var setMask: UInt64
     /// Random since start, so that nobody can prepare keys that collide.
-    package var seed: UInt64
-    /// Not 0: keys are compared in the words behind the first eight, too.
-    package var isDeep: UInt64
-    /// The bits that any table looks at. None of a word that a packet never has when it comes in.
-    package var mask: FlowKey
+    fileprivate var seed: UInt32
+    fileprivate var wordCount: UInt32
+    /// Bytes of an entry, and from its start to what was found.
+    fileprivate var entrySize: UInt32
+    fileprivate var recordsOffset: UInt32
+    /// The steps that an entry has room for; a longer path goes on in the tables.
+    var stepLimit: UInt64
+    private var unused: UInt64
+    /// The words of the flow key that any table looks at, and the bits of each.
+    private var words: InlineArray<16, UInt8>
+    private var masks: InlineArray<16, UInt64>
 
-    package static let entriesPerSet = 2
+    fileprivate static let wordsOffset = 48
+    fileprivate static let masksOffset = 64
+    fileprivate static let entriesPerSet = 2
 
-    /// Bytes of an entry.
-    package static func entrySize(isDeep: Bool) -> Int { isDeep ? 256 : 128 }
-
-    /// - Parameter entries: Zeroed.
-    package init(entries: UnsafeMutableRawPointer, setCount: Int, seed: UInt32, mask: FlowKey) {
+    /// - Parameters:
+    ///   - entries: `size` bytes, zeroed.
+    ///   - mask: The bits that any table looks at.
+    ///   - tables: How many tables a packet may visit.
+    package init(entries: UnsafeMutableRawPointer, size: Int, seed: UInt32, mask: FlowKey, tables: Int) {
         self.entries = entries
-        setMask = UInt64(setCount - 1)
-        self.seed = UInt64(seed)
-        self.mask = Self.comparable(mask)
-        isDeep = (8..<FlowKey.wordCount).contains { mask.words[$0] != 0 } ? 1 : 0
+        self.seed = seed
+        let mask = Self.comparable(mask)
+        (words, masks) = (InlineArray(repeating: 0), InlineArray(repeating: 0))
+        var count = 0
+        for word in 0..<FlowKey.wordCount where mask.words[word] != 0 {
+            (words[count], masks[count]) = (UInt8(word), mask.words[word])
+            count += 1
+        }
+        wordCount = UInt32(count)
+        let offset = CachedPath.keyOffset + 8 * count
+        recordsOffset = UInt32(offset)
+        let steps = Self.steps(tables)
+        stepLimit = UInt64(steps)
+        let entrySize = Self.entrySize(mask: mask, tables: tables)
+        self.entrySize = UInt32(entrySize)
+        let sets = max(1, size / (entrySize * Self.entriesPerSet))
+        setMask = UInt64(1 << (Int.bitWidth - 1 - sets.leadingZeroBitCount)) - 1
+        unused = 0
+    }
+
+    private static func steps(_ tables: Int) -> Int { min(max(tables, 1), CachedPath.mostSteps) }
+
+    /// Bytes of an entry: whole cache lines.
+    package static func entrySize(mask: FlowKey, tables: Int) -> Int {
+        let mask = comparable(mask)
+        let count = (0..<FlowKey.wordCount).count { mask.words[$0] != 0 }
+        return (CachedPath.keyOffset + 8 * count + 8 * steps(tables) + 63) & ~63
     }
 
     /// The part of a mask that tells one packet from another when they come in.
@@ -45,12 +76,11 @@ package struct FlowCachePlan {
 struct CachedPath {
     let memory: UnsafeMutableRawPointer
 
-    /// The steps that an entry has room for; a longer path goes on in the tables.
-    static let stepLimit = 8
+    /// As many as a `TableSequence` holds.
+    static let mostSteps = 8
     private static let layoutOffset = 8
     private static let hashOffset = 20
-    private static let keyOffset = 24
-    private static let deepKeyOffset = 64
+    fileprivate static let keyOffset = 24
 
     /// When it was recorded (see `FlowCacheState.clock`), in the upper 40 bits, 0 if it is not complete; eight bits each for
     /// the steps at which there is more to do than to go on to the next one, as a set, the number of its sequence of tables,
@@ -96,8 +126,8 @@ struct CachedPath {
 
     /// The entries found. They follow the key.
     @inline(__always)
-    func records(isDeep: Bool) -> UnsafeMutablePointer<FlowRecordPointer> {
-        (memory + (isDeep ? 128 : 64)).assumingMemoryBound(to: FlowRecordPointer.self)
+    func records(_ plan: UnsafePointer<FlowCachePlan>) -> UnsafeMutablePointer<FlowRecordPointer> {
+        (memory + Int(truncatingIfNeeded: plan.pointee.recordsOffset)).assumingMemoryBound(to: FlowRecordPointer.self)
     }
 
     /// Writes what the path is found by.
@@ -108,32 +138,47 @@ struct CachedPath {
         memory.storeBytes(of: layout.low, toByteOffset: Self.layoutOffset, as: UInt64.self)
         memory.storeBytes(of: layout.high, toByteOffset: Self.layoutOffset + 8, as: UInt32.self)
         memory.storeBytes(of: hash, toByteOffset: Self.hashOffset, as: UInt32.self)
-        let masks = FlowCache.masks(plan)
+        let mask = CacheMask(plan, wordCount: Int(truncatingIfNeeded: plan.pointee.wordCount))
         let words = (memory + Self.keyOffset).assumingMemoryBound(to: UInt64.self)
-        for word in 0..<5 { words[word] = key[word &+ 1] & masks[word &+ 1] }
-        guard plan.pointee.isDeep != 0 else { return }
-        let deep = (memory + Self.deepKeyOffset).assumingMemoryBound(to: UInt64.self)
-        for word in 0..<8 { deep[word] = key[word &+ 8] & masks[word &+ 8] }
+        for word in 0..<mask.wordCount { words[word] = mask.word(word, of: key) }
     }
 
     /// Whether it is for packets of this key and layout.
     @inline(__always)
-    func fits(
-        _ key: UnsafePointer<UInt64>,
-        _ layout: LayoutWords,
-        hash: UInt32,
-        _ masks: UnsafePointer<UInt64>,
-        isDeep: Bool
-    ) -> Bool {
-        guard self.hash == hash,
-            memory.load(fromByteOffset: Self.layoutOffset, as: UInt64.self) == layout.low,
-            memory.load(fromByteOffset: Self.layoutOffset + 8, as: UInt32.self) == layout.high,
-            sameUnder(masks + 1, key + 1, memory + Self.keyOffset),
-            key[5] & masks[5] == memory.load(fromByteOffset: Self.keyOffset + 32, as: UInt64.self)
-        else { return false }
-        guard isDeep else { return true }
-        return sameUnder(masks + 8, key + 8, memory + Self.deepKeyOffset)
-            && sameUnder(masks + 12, key + 12, memory + Self.deepKeyOffset + 32)
+    func fits(_ key: UnsafePointer<UInt64>, _ layout: LayoutWords, hash: UInt32, _ mask: CacheMask) -> Bool {
+        guard self.hash == hash else { return false }
+        var difference = memory.load(fromByteOffset: Self.layoutOffset, as: UInt64.self) ^ layout.low
+        difference |= UInt64(memory.load(fromByteOffset: Self.layoutOffset + 8, as: UInt32.self) ^ layout.high)
+        let words = (memory + Self.keyOffset).assumingMemoryBound(to: UInt64.self)
+        for word in 0..<mask.wordCount { difference |= words[word] ^ mask.word(word, of: key) }
+        return difference == 0
+    }
+}
+
+/// The words that a plan looks at.
+struct CacheMask {
+    let wordCount: Int
+    private let words: UnsafePointer<UInt8>
+    private let masks: UnsafePointer<UInt64>
+
+    @inline(__always)
+    init(_ plan: UnsafePointer<FlowCachePlan>, wordCount: Int) {
+        self.wordCount = wordCount
+        // By their offsets, as in `KeyMask`.
+        words = (UnsafeRawPointer(plan) + FlowCachePlan.wordsOffset).assumingMemoryBound(to: UInt8.self)
+        masks = (UnsafeRawPointer(plan) + FlowCachePlan.masksOffset).assumingMemoryBound(to: UInt64.self)
+    }
+
+    /// The bits of one of the words.
+    @inline(__always)
+    func word(_ index: Int, of key: UnsafePointer<UInt64>) -> UInt64 { key[Int(words[index])] & masks[index] }
+
+    @inline(__always)
+    func hash(_ key: UnsafePointer<UInt64>, _ layout: LayoutWords, seed: UInt32) -> UInt32 {
+        var hash = crc32c(seed, layout.low)
+        hash = crc32c(hash, UInt64(layout.high))
+        for index in 0..<wordCount { hash = crc32c(hash, word(index, of: key)) }
+        return Subtable.finish(hash)
     }
 }
 
@@ -162,11 +207,12 @@ enum FlowCache {
         count: Int,
         hashes: UnsafeMutablePointer<UInt32>
     ) {
-        // With a constant the compiler makes a loop of each kind.
-        if plan.pointee.isDeep != 0 {
-            find(plan, sequences, burst, count: count, hashes: hashes, isDeep: true)
-        } else {
-            find(plan, sequences, burst, count: count, hashes: hashes, isDeep: false)
+        // With a constant number of words the compiler unrolls the loops over them.
+        switch plan.pointee.wordCount {
+        case 3: find(plan, sequences, burst, count: count, hashes: hashes, words: 3)
+        case 5: find(plan, sequences, burst, count: count, hashes: hashes, words: 5)
+        case let words:
+            find(plan, sequences, burst, count: count, hashes: hashes, words: Int(truncatingIfNeeded: words))
         }
     }
 
@@ -177,27 +223,27 @@ enum FlowCache {
         _ burst: Burst,
         count: Int,
         hashes: UnsafeMutablePointer<UInt32>,
-        isDeep: Bool
+        words: Int
     ) {
-        let masks = masks(plan)
-        let seed = UInt32(truncatingIfNeeded: plan.pointee.seed)
-        let size = FlowCachePlan.entrySize(isDeep: isDeep)
+        let mask = CacheMask(plan, wordCount: words)
+        let seed = plan.pointee.seed
+        let size = entrySize(plan)
         for i in 0..<count {
-            let hash = hash(Lookup.words(burst.keys, i), LayoutWords(burst.layouts + i), masks, seed, isDeep: isDeep)
+            let hash = mask.hash(Lookup.words(burst.keys, i), LayoutWords(burst.layouts + i), seed: seed)
             hashes[i] = hash
-            let set = set(plan, hash, size)
+            let set = set(plan, hash)
             prefetch(set)
             prefetch(set + size)
         }
         for i in 0..<count {
             let hash = hashes[i]
-            let set = set(plan, hash, size)
+            let set = set(plan, hash)
             let key = Lookup.words(burst.keys, i)
             let layout = LayoutWords(burst.layouts + i)
             var path = CachedPath(memory: set)
-            if !path.fits(key, layout, hash: hash, masks, isDeep: isDeep) {
+            if !path.fits(key, layout, hash: hash, mask) {
                 path = CachedPath(memory: set + size)
-                guard path.fits(key, layout, hash: hash, masks, isDeep: isDeep) else {
+                guard path.fits(key, layout, hash: hash, mask) else {
                     burst.paths[i] = nil
                     continue
                 }
@@ -207,8 +253,21 @@ enum FlowCache {
                 continue
             }
             burst.paths[i] = path.memory
-            prefetch(UnsafeRawPointer(path.records(isDeep: isDeep)))
+            prefetch(UnsafeRawPointer(path.records(plan)))
         }
+    }
+
+    /// The entries of the set where keys of a hash belong.
+    @inline(__always)
+    static func entry(_ index: Int, _ plan: UnsafePointer<FlowCachePlan>, _ hash: UInt32) -> CachedPath {
+        CachedPath(memory: set(plan, hash) + index &* entrySize(plan))
+    }
+
+    static var entriesPerSet: Int { FlowCachePlan.entriesPerSet }
+
+    @inline(__always)
+    private static func entrySize(_ plan: UnsafePointer<FlowCachePlan>) -> Int {
+        Int(truncatingIfNeeded: plan.pointee.entrySize)
     }
 
     /// Whether a path is complete and none of its tables has changed since.
@@ -217,34 +276,11 @@ enum FlowCache {
         CachedPath.time(header) >= sequences[CachedPath.sequence(header)].changed
     }
 
-    /// The first entry of the set where a key belongs; the second one follows.
+    /// The first entry of the set where keys of a hash belong; the other follows.
     @inline(__always)
-    static func set(_ plan: UnsafePointer<FlowCachePlan>, _ hash: UInt32, _ size: Int) -> UnsafeMutableRawPointer {
+    private static func set(_ plan: UnsafePointer<FlowCachePlan>, _ hash: UInt32) -> UnsafeMutableRawPointer {
         let set = Int(truncatingIfNeeded: UInt64(hash) & plan.pointee.setMask)
-        return plan.pointee.entries + set &* (FlowCachePlan.entriesPerSet &* size)
-    }
-
-    /// The words of the mask. Reached by their offset, as in `KeyMask`.
-    @inline(__always)
-    static func masks(_ plan: UnsafePointer<FlowCachePlan>) -> UnsafePointer<UInt64> {
-        (UnsafeRawPointer(plan) + 32).assumingMemoryBound(to: UInt64.self)
-    }
-
-    @inline(__always)
-    private static func hash(
-        _ key: UnsafePointer<UInt64>,
-        _ layout: LayoutWords,
-        _ masks: UnsafePointer<UInt64>,
-        _ seed: UInt32,
-        isDeep: Bool
-    ) -> UInt32 {
-        var hash = crc32c(seed, layout.low)
-        hash = crc32c(hash, UInt64(layout.high))
-        for word in 1...5 { hash = crc32c(hash, key[word] & masks[word]) }
-        if isDeep {
-            for word in 8..<FlowKey.wordCount { hash = crc32c(hash, key[word] & masks[word]) }
-        }
-        return Subtable.finish(hash)
+        return plan.pointee.entries + set &* (FlowCachePlan.entriesPerSet &* entrySize(plan))
     }
 }
 

@@ -17,7 +17,6 @@ struct FlowCacheState {
     var plan: UnsafePointer<FlowCachePlan>?
     /// Whether `plan` is to be used for the next burst.
     var isInUse = false
-    var isDeep = false
     /// The value of `WorkerSettings.tableChanges` that this goes by.
     var seen: UInt64 = 0
     /// Counts changes of any table, for the times in entries and sequences. Begins at 1: the time of an empty entry is 0.
@@ -63,7 +62,6 @@ extension Worker {
         let plan = UnsafePointer<FlowCachePlan>(bitPattern: UInt(settings.pointee.flowCache))
         if plan != state.pointee.plan {
             state.pointee.plan = plan
-            state.pointee.isDeep = plan.map { $0.pointee.isDeep != 0 } ?? false
             state.pointee.reset()
             state.pointee.trial = FlowCacheTrial()
             state.pointee.trial.end = counters.pointee.packets &+ FlowCacheTrial.window

@@ -54,16 +54,23 @@ package struct LookupScratch {
     let cells: UnsafeMutablePointer<UInt64>
     /// The ranked record of the best entry so far; 0: none.
     let best: UnsafeMutablePointer<UInt64>
-    /// Places in the list of those packets that are not through.
+    /// Places in the list of those packets that are not through with a trie.
     let active: UnsafeMutablePointer<UInt8>
+    /// The packets that are not through with a tuple space: their places in the list, and in the burst.
+    let remaining: UnsafeMutablePointer<UInt8>
+    let packets: UnsafeMutablePointer<UInt8>
 
     package init() {
         cells = .allocate(capacity: burstSize)
         best = .allocate(capacity: burstSize)
         active = .allocate(capacity: burstSize)
+        remaining = .allocate(capacity: burstSize)
+        packets = .allocate(capacity: burstSize)
         cells.initialize(repeating: 0, count: burstSize)
         best.initialize(repeating: 0, count: burstSize)
         active.initialize(repeating: 0, count: burstSize)
+        remaining.initialize(repeating: 0, count: burstSize)
+        packets.initialize(repeating: 0, count: burstSize)
         hashes = .allocate(capacity: burstSize)
         candidates = .allocate(capacity: burstSize)
         hashes.initialize(repeating: 0, count: burstSize)
@@ -116,9 +123,7 @@ package enum Lookup {
             )
             end(count, scratch, found)
         case LookupForm.tupleSpace.rawValue:
-            begin(count, scratch)
             TupleSpace.find(lookup, keys: keys, list: list, count: count, scratch: scratch, found: found)
-            end(count, scratch, found)
         default: break
         }
     }

@@ -120,16 +120,23 @@ package enum RowList {
         while true {
             let ranked = row.load(fromByteOffset: rankedOffset, as: UInt64.self)
             guard ranked > floor else { return 0 }
-            var v = 0
-            var isSame = true
-            while v < vectorCount {
-                let vector = row + 64 &* v
-                isSame = isSame && sameUnder(vector, window + 32 &* v, vector + 32)
-                v &+= 1
+            if sameUnder(row, window, row + 32) && (vectorCount == 1 || restIsSame(row, window, vectorCount)) {
+                return ranked & ~last
             }
-            if isSame { return ranked & ~last }
             if ranked & last != 0 { return 0 }
             row += 64 &* vectorCount
         }
+    }
+
+    /// Whether a key matches a row in the vectors behind the first.
+    @inline(__always)
+    private static func restIsSame(_ row: UnsafeRawPointer, _ window: UnsafeRawPointer, _ vectorCount: Int) -> Bool {
+        var v = 1
+        while v < vectorCount {
+            let vector = row + 64 &* v
+            guard sameUnder(vector, window + 32 &* v, vector + 32) else { return false }
+            v &+= 1
+        }
+        return true
     }
 }

@@ -50,6 +50,7 @@ package struct TupleSpace {
         lookup.load(fromByteOffset: partsOffset + 8, as: UnsafeRawPointer.self)
     }
 
+    /// Finds the best entry of each packet; one that is through is left out of the further parts.
     @inline(__always)
     static func find(
         _ lookup: UnsafeRawPointer,
@@ -59,38 +60,78 @@ package struct TupleSpace {
         scratch: LookupScratch,
         found: UnsafeMutablePointer<FlowRecordPointer?>
     ) {
+        for i in 0..<count {
+            scratch.remaining[i] = UInt8(truncatingIfNeeded: i)
+            scratch.packets[i] = UInt8(truncatingIfNeeded: list[i])
+            scratch.best[i] = 0
+        }
+        find(lookup, keys: keys, count: count, scratch: scratch, found: found)
+    }
+
+    @inline(never)
+    private static func find(
+        _ lookup: UnsafeRawPointer,
+        keys: UnsafePointer<FlowKey>,
+        count: Int,
+        scratch: LookupScratch,
+        found: UnsafeMutablePointer<FlowRecordPointer?>
+    ) {
+        let list = ListedPackets(places: scratch.packets)
         var part = lookup + partsOffset
         let end = part + 16 &* Int(truncatingIfNeeded: lookup.load(fromByteOffset: 8, as: UInt64.self))
+        var active = count
         while part < end {
             let address = part.load(fromByteOffset: 8, as: UnsafeRawPointer.self)
             let maxPriority = address.load(fromByteOffset: priorityOffset + 4, as: UInt32.self)
-            if allBetter(scratch.best, count, than: maxPriority) { return }
+            if part > lookup + partsOffset {
+                active = leaveOut(active, betterThan: maxPriority, scratch, found)
+                if active == 0 { return }
+            }
             switch part.load(as: UInt64.self) {
             case Part.prefixesKind:
                 let trie = address.assumingMemoryBound(to: PrefixTrie.self)
-                PrefixTrie.find(trie, keys: keys, list: list, count: count, scratch: scratch)
+                PrefixTrie.find(trie, keys: keys, list: list, count: active, scratch: scratch)
             case Part.mergedKind:
-                MergedSubtable.find(address, keys: keys, list: list, count: count, scratch: scratch)
-            case Part.linearKind: Linear.find(address, keys: keys, list: list, count: count, best: scratch.best)
+                MergedSubtable.find(address, keys: keys, list: list, count: active, scratch: scratch)
+            case Part.linearKind: Linear.find(address, keys: keys, list: list, count: active, best: scratch.best)
             default:
                 Subtable.find(
                     address.assumingMemoryBound(to: Subtable.self),
                     isOnly: false,
                     keys: keys,
                     list: list,
-                    count: count,
+                    count: active,
                     scratch: scratch,
                     found: found
                 )
             }
             part += 16
         }
+        for i in 0..<active {
+            if let record = FlowRecord.record(scratch.best[i]) { found[Int(scratch.remaining[i])] = record }
+        }
     }
 
-    /// True if each packet has an entry that ranks at least as high as `priority`.
+    /// Puts down what has been found for the packets whose entry ranks at least as high as `priority`, and leaves them out of the
+    /// first `count` places; returns how many are left.
     @inline(__always)
-    private static func allBetter(_ best: UnsafeMutablePointer<UInt64>, _ count: Int, than priority: UInt32) -> Bool {
-        for i in 0..<count where best[i] == 0 || best[i] >> 48 < UInt64(priority) { return false }
-        return true
+    private static func leaveOut(
+        _ count: Int,
+        betterThan priority: UInt32,
+        _ scratch: LookupScratch,
+        _ found: UnsafeMutablePointer<FlowRecordPointer?>
+    ) -> Int {
+        var left = 0
+        for i in 0..<count {
+            let best = scratch.best[i]
+            let place = scratch.remaining[i]
+            // Overwritten below if there is something better in a further part.
+            if let record = FlowRecord.record(best) { found[Int(place)] = record }
+            scratch.remaining[left] = place
+            scratch.packets[left] = scratch.packets[i]
+            scratch.best[left] = best
+            left &+= best == 0 || best >> 48 < UInt64(priority) ? 1 : 0
+        }
+        return left
     }
 }
