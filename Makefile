@@ -1,6 +1,6 @@
 # What there is to do with this repository. Each target is a script that can also be run by hand.
 
-.PHONY: help setup build run test differential fuzz lint bench conformance format clean
+.PHONY: help setup build run test thresholds differential fuzz lint bench conformance format clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
@@ -18,6 +18,9 @@ run: build ## Show a switch between two network namespaces, until Ctrl-C; as roo
 
 test: setup ## Build and run all tests; as root, for those with real ports.
 	@Scripts/test
+
+thresholds: setup build ## Count instructions per packet and stage, and record them in Fixtures/thresholds.
+	@Scripts/thresholds
 
 differential: setup ## Compare compiled tables with the reference over RINGWAY_STEPS (a million) random steps.
 	@RINGWAY_STEPS=$${RINGWAY_STEPS:-1000000} Scripts/test --filter DifferentialTests

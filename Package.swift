@@ -79,15 +79,28 @@ let programs: [Target] =
                 swiftSettings: dpdk
             ),
             .testTarget(name: "LiveTests", dependencies: ["OpenFlow", nio("NIOCore")], swiftSettings: swift6),
+            .testTarget(name: "StageCountTests", swiftSettings: swift6),
+            // Valgrind's header, for the program below.
+            .systemLibrary(name: "CValgrind", path: "Tests/CValgrind", providers: [.apt(["valgrind"])]),
+            .executableTarget(
+                name: "StageCounts",
+                dependencies: ["Agent", "CDPDK", "CValgrind", "DataPlane", "OpenFlow"],
+                path: "Tests/StageCounts",
+                swiftSettings: dpdk,
+                // Valgrind reads a program's symbols, but gives up at Swift's debug information.
+                linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"])]
+            ),
         ]
     }
 
 let package = Package(
     name: "ringway",
-    products: [
-        isFuzzing
-            ? .executable(name: "ringway-fuzz", targets: ["Fuzz"]) : .executable(name: "ringway", targets: ["Ringway"])
-    ],
+    products: isFuzzing
+        ? [.executable(name: "ringway-fuzz", targets: ["Fuzz"])]
+        : [
+            .executable(name: "ringway", targets: ["Ringway"]),
+            .executable(name: "ringway-stages", targets: ["StageCounts"]),
+        ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

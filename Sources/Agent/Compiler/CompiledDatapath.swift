@@ -36,7 +36,14 @@ package final class CompiledDatapath: Datapath {
     /// Where an address was seen that is not known to be there.
     package var onSighting: (LearnedAddress, PortNumber) -> Void = { _, _ in }
 
-    package init(workers: [UnsafeMutablePointer<Worker>], pool: PacketPool, memory: TableMemory) {
+    /// `seed` is that of the hash tables. It is not to be known outside, lest somebody prepares keys that collide; fixed only
+    /// where the same rules have to make the same tables each time.
+    package init(
+        workers: [UnsafeMutablePointer<Worker>],
+        pool: PacketPool,
+        memory: TableMemory,
+        seed: UInt32 = .random(in: 1 ... .max)
+    ) {
         self.workers = workers
         self.pool = pool
         self.memory = memory
@@ -47,7 +54,8 @@ package final class CompiledDatapath: Datapath {
             sink: publisher,
             settings: settings,
             tableSlots: workers.map { $0.pointee.tables },
-            groupSlots: workers.map { $0.pointee.groups }
+            groupSlots: workers.map { $0.pointee.groups },
+            seed: seed
         )
         meters = MeterStore(
             memory: memory,

@@ -37,7 +37,7 @@ package final class Compiler {
         settings: [UnsafeMutablePointer<WorkerSettings>],
         tableSlots: [UnsafeMutablePointer<TableSlot>],
         groupSlots: [UnsafeMutablePointer<GroupSlot>],
-        seed: UInt32 = .random(in: 1 ... .max)
+        seed: UInt32
     ) {
         self.memory = memory
         self.sink = sink

@@ -24,6 +24,7 @@
 #include <rte_mempool.h>
 #include <rte_pause.h>
 #include <rte_prefetch.h>
+#include <rte_version.h>
 #include <stdbool.h>
 #include <stdint.h>
 
