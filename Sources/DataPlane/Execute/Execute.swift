@@ -173,7 +173,18 @@ extension Worker {
             case .meter(let slot):
                 guard passes(slot, edit.mbuf, packet: packet, ingress: ingress) else { return false }
                 continue
+            // What routers do, without a call.
+            case .setEthDst(let address):
+                edit.setEthDst(address)
+                continue
+            case .setEthSrc(let address):
+                edit.setEthSrc(address)
+                continue
+            case .setVLANVID(let vid):
+                edit.setVLAN(mask: 0x0fff, value: vid & 0x0fff)
+                continue
             case .decrementNetworkTTL, .decrementMPLSTTL:
+                if case .decrementNetworkTTL = ops[i], edit.decrementPlainTTL() { continue }
                 guard edit.decrementTTL(ops[i]) else {
                     packetIn(
                         edit.mbuf,
@@ -258,12 +269,8 @@ extension PacketEdit {
         case .copyTTLOut: copyTTLOut()
         case .setNetworkTTL(let ttl): setTTL(ttl)
         case .setMPLSTTL(let ttl): setMPLSTTL(ttl)
-        case .setEthDst(let address):
-            setEthernetAddress(at: 0, address)
-            key[FlowKey.Word.ethDst] = address
-        case .setEthSrc(let address):
-            setEthernetAddress(at: 6, address)
-            key[FlowKey.Word.ethSrc] = address
+        case .setEthDst(let address): setEthDst(address)
+        case .setEthSrc(let address): setEthSrc(address)
         case .setEthType(let type):
             setEthType(type)
             reparse()

@@ -9,9 +9,22 @@ extension PacketEdit {
         (data + offset + 4).storeBytes(of: UInt16(truncatingIfNeeded: address >> 32), as: UInt16.self)
     }
 
+    @inline(__always)
+    func setEthDst(_ address: UInt64) {
+        setEthernetAddress(at: 0, address)
+        key[FlowKey.Word.ethDst] = address
+    }
+
+    @inline(__always)
+    func setEthSrc(_ address: UInt64) {
+        setEthernetAddress(at: 6, address)
+        key[FlowKey.Word.ethSrc] = address
+    }
+
     /// The Ethernet type behind all tags.
     func setEthType(_ type: UInt16) { store16(Int(layout.pointee.l3) - 2, type) }
 
+    @inline(__always)
     func setVLAN(mask: UInt16, value: UInt16) {
         guard layout.pointee.vlanTagged else { return }
         let tci = load16(14) & ~mask | value

@@ -36,6 +36,22 @@ extension PacketEdit {
         return ttl > 1
     }
 
+    /// Dec-NW-TTL of an IPv4 packet that lives on; false for any other, which has not changed then. The TTL is the upper byte of its
+    /// word, so the word becomes 0x100 less: in RFC 1624's equation 3, ~m + m' is 0xfeff.
+    @inline(__always)
+    func decrementPlainTTL() -> Bool {
+        guard layout.pointee.network == .ipv4 else { return false }
+        let header = data + Int(layout.pointee.l3)
+        let ttl = header.load(fromByteOffset: 8, as: UInt8.self)
+        guard ttl > 1 else { return false }
+        header.storeBytes(of: ttl &- 1, toByteOffset: 8, as: UInt8.self)
+        let checksum = UInt16(bigEndian: header.loadUnaligned(fromByteOffset: 10, as: UInt16.self))
+        let sum = UInt32(~checksum) &+ 0xfeff
+        let folded = ~UInt16(truncatingIfNeeded: sum &+ sum >> 16)
+        header.storeBytes(of: folded.bigEndian, toByteOffset: 10, as: UInt16.self)
+        return true
+    }
+
     /// From the outermost header with a TTL to the next one.
     @inline(never)
     func copyTTLIn() {

@@ -31,7 +31,14 @@ extension PacketEdit {
     /// Pops the outermost tag, if there is one.
     func popVLAN() {
         let isPadded = cdpdk_mbuf_packet_length(mbuf) < Self.shortestFrame + 4
-        guard layout.pointee.vlanTagged, removeBytes(4, at: 12) else { return }
+        guard layout.pointee.vlanTagged else { return }
+        // The addresses, four bytes on; both are read before either is written.
+        let start = data
+        let (low, high) = (start.loadUnaligned(as: UInt64.self), (start + 8).loadUnaligned(as: UInt32.self))
+        (start + 4).storeBytes(of: low, as: UInt64.self)
+        (start + 12).storeBytes(of: high, as: UInt32.self)
+        guard cdpdk_mbuf_remove(mbuf, 4) != nil else { return }
+        Self.pad(mbuf)
         // Padding completes a header that was cut off, but for one that is wholly known already.
         let isWhole = !isPadded || layout.pointee.network == .ipv4 && layout.pointee.l4 > 0
         guard layout.pointee.l3 == 18, isWhole else { return reparse() }
@@ -108,6 +115,9 @@ extension PacketEdit {
         guard length < shortestFrame else { return }
         let missing = shortestFrame - length
         guard let end = cdpdk_mbuf_append(mbuf, UInt16(truncatingIfNeeded: missing)) else { return }
-        UnsafeMutableRawPointer(end).initializeMemory(as: UInt8.self, repeating: 0, count: Int(missing))
+        let bytes = UnsafeMutableRawPointer(end)
+        // As much as a tag is long.
+        if missing == 4 { return bytes.storeBytes(of: 0, as: UInt32.self) }
+        bytes.initializeMemory(as: UInt8.self, repeating: 0, count: Int(missing))
     }
 }
