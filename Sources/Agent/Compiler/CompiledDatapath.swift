@@ -84,7 +84,7 @@ package final class CompiledDatapath: Datapath {
             throw .meterModFailed(.outOfMeters, "\(memory.used) of \(memory.limit) bytes for tables are in use")
         }
         do {
-            publisher.retire(flows: try compiler.apply(changes, groups: groups))
+            publisher.retire(flows: try compiler.apply(changes, groups: groups, atomically: atomically))
             meters.commit(changedMeters)
             for (number, config) in portSettings { ports.configure(number, config) }
             publisher.seal()
@@ -171,20 +171,27 @@ package final class CompiledDatapath: Datapath {
     package func counters(ofGroup id: GroupID) -> GroupCounters { compiler.groups.counters(of: id) }
 
     package func counters(of flow: FlowEntry) -> FlowCounters {
-        guard flow.compiled >= 0 else { return FlowCounters() }
         var counters = FlowCounters()
-        var lastUsed: UInt64?
-        for worker in workers.indices {
-            let record = compiler.flows.record(flow.compiled, worker: worker)
-            let words = UnsafeRawPointer(record).assumingMemoryBound(to: UInt64.self)
-            counters.packets += glance(words)
-            counters.bytes += glance(words + 1)
-            if record.pointee.lastUsed != 0 {
-                let age = Clock.nanoseconds(since: UInt32(truncatingIfNeeded: record.pointee.lastUsed))
-                lastUsed = min(lastUsed ?? age, age)
+        var lastUsed: UInt64 = 0
+        var handle = flow.compiled
+        while handle >= 0 {
+            for worker in workers.indices {
+                let record = compiler.flows.record(handle, worker: worker)
+                let words = UnsafeRawPointer(record).assumingMemoryBound(to: UInt64.self)
+                counters.packets += glance(words)
+                counters.bytes += glance(words + 1)
+                lastUsed = FlowRecord.later(lastUsed, record.pointee.lastUsed)
             }
+            guard let predecessor = compiler.flows.predecessor(of: handle) else { break }
+            counters.packets += predecessor.packets
+            counters.bytes += predecessor.bytes
+            lastUsed = FlowRecord.later(lastUsed, predecessor.lastUsed)
+            handle = predecessor.handle
         }
-        counters.lastUsed = lastUsed.map { NIODeadline.now() - .nanoseconds(Int64($0)) }
+        if lastUsed != 0 {
+            let age = Clock.nanoseconds(since: UInt32(truncatingIfNeeded: lastUsed))
+            counters.lastUsed = NIODeadline.now() - .nanoseconds(Int64(age))
+        }
         return counters
     }
 

@@ -61,8 +61,57 @@ package final class FlowStore {
         return flows.count - 1
     }
 
+    // MARK: Succession
+
+    /// What a flow entry counted by the records that it had before.
+    struct Predecessor {
+        /// The handle that it had, until no worker uses that any more; -1: none.
+        var handle: Int
+        var packets: UInt64 = 0
+        var bytes: UInt64 = 0
+        /// As in a record.
+        var lastUsed: UInt64 = 0
+    }
+
+    /// By the handle of the successor.
+    private var predecessors: [Int: Predecessor] = [:]
+
+    /// From now on the entry of `former` is looked up by other records, under another handle, and counts on.
+    func succeed(_ former: Int, by handle: Int) { predecessors[handle] = Predecessor(handle: former) }
+
+    func predecessor(of handle: Int) -> Predecessor? { predecessors.isEmpty ? nil : predecessors[handle] }
+
+    /// Adds what `handle` has counted, which no worker uses any more, to what its successor has inherited.
+    func inherit(from handle: Int) {
+        guard !predecessors.isEmpty, var successor = flows[handle]?.entry.compiled, successor >= 0 else { return }
+        while let predecessor = predecessors[successor], predecessor.handle >= 0 {
+            guard predecessor.handle == handle else {
+                successor = predecessor.handle
+                continue
+            }
+            var heir = predecessor
+            heir.handle = -1
+            if let earlier = predecessors[handle] {
+                heir.packets += earlier.packets
+                heir.bytes += earlier.bytes
+                heir.lastUsed = earlier.lastUsed
+            }
+            for worker in 0..<workerCount {
+                let record = record(handle, worker: worker).pointee
+                heir.packets += record.packets
+                heir.bytes += record.bytes
+                heir.lastUsed = FlowRecord.later(heir.lastUsed, record.lastUsed)
+            }
+            predecessors[successor] = heir
+            return
+        }
+    }
+
+    // MARK: The end
+
     /// Gives back the handle and the records of a flow that no worker uses any more.
     func remove(_ handle: Int, _ memory: TableMemory) {
+        if !predecessors.isEmpty { predecessors[handle] = nil }
         let size = FlowRecord.size(self[handle].window)
         for worker in 0..<workerCount { memory.deallocate(record(handle, worker: worker), size) }
         flows[handle] = nil

@@ -89,6 +89,8 @@ final class MaskGroup {
         guard let (slot, head) = find(flow, flows) else { return .none }
         count -= 1
         let next = flows[flow].next
+        // It may be put back.
+        flows[flow].next = -1
         if head != flow {
             var before = head
             while flows[before].next != flow { before = flows[before].next }

@@ -163,6 +163,17 @@ final class TableCompiler {
         replaceLookups(by: [], size: 0, form: .constant)
     }
 
+    /// From now to the next `settle` changes touch nothing that workers look at: then all of it is made aside, and swapped in by
+    /// one store.
+    func rebuildAside() {
+        for group in groups.values {
+            discardSubtables(of: group)
+            group.place = .none
+        }
+        (prefixGroups, mergedGroups) = ([], [])
+        isStale = true
+    }
+
     // MARK: The form
 
     private func build(_ rules: Int, _ groups: [MaskGroup]) throws(OutOfTableMemory) {
