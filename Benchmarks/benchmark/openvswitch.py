@@ -1,6 +1,7 @@
 """Debian's Open vSwitch on DPDK, with a database, sockets and logs of its own."""
 
 import os
+from itertools import cycle
 from pathlib import Path
 
 from .machine import CONTROL_CORE, OVS_DAEMON
@@ -65,7 +66,7 @@ class OpenVSwitch(OpenFlowSwitch):
             self.add_port(*port)
         # Traffic comes after the rules.
         self.load()
-        for port, core in zip(sources, self.setup.cores):
+        for port, core in zip(sources, cycle(self.setup.cores)):
             self.add_port(*port, *((f"other_config:pmd-rxq-affinity=0:{core}",) if len(sources) > 1 else ()))
 
     def start_database(self):

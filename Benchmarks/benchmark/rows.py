@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from . import acl, rules
+from . import acl, rules, updates
+from .barriers import TrueBarriers
 from .churn import churn
 from .control import AddFlows, DumpFlows, FlowMods
 from .generator import Generator
@@ -61,6 +62,29 @@ CHURN = Kept(
     **SLOW,
 )
 
+
+
+def by_update(name, title, **options):
+    """A change of many rules during B3, all at once."""
+    options = {"meanwhile": "with the change", "settle": 3, "ovs_settle": 45} | options
+    return updates.Update(name, title, rules.exact(100_000, "none"), Target(90, 95, **PERCENT), **options)
+
+
+UPDATES = [
+    by_update(
+        "U-bundle", "a bundle of 100,000 new rules during B3", change=updates.add_bundle, left=100_000
+    ),
+    by_update("U-modify", "a bundle that modifies 10,000 rules in use during B3", change=updates.modify_bundle),
+    by_update("U-growth", "a million new rules during B3", change=updates.grow, left=1_000_000),
+    by_update("U-delete", "100,000 rules deleted by one message during B3", prepare=updates.add(), change=updates.delete),
+    by_update(
+        "U-expiry",
+        "100,000 rules that time out at once during B3",
+        prepare=updates.add(updates.EXPIRY),
+        wait=updates.EXPIRY - 1.5,
+    ),
+]
+
 ALL = [
     Rate("B1", "one rule on in_port, 1 flow", rules.one_port, Target(1.7, 2.2)),
     Rate("B2", "1,000 exact 5-tuple rules, 1,000 flows", rules.exact(1000), Target(3, 4)),
@@ -81,6 +105,8 @@ ALL = [
     by_pipeline("10k", 10_000, 3, 4),
     by_pipeline("100k", 100_000, 8, 10),
     CHURN,
+    TrueBarriers(),
+    *UPDATES,
     *(by_new_flows(*row) for row in ((3, rules.exact(100_000, "none")), (5, rules.prefixes(4)), (6, acl.masked))),
     LATENCY,
     SCALING,
