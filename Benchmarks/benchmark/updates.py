@@ -105,16 +105,18 @@ class Update(Kept):
             steady = take_window(switch, run.window)
             quiet = long_turns(counted, turns(switch))
             time.sleep(max(0.0, begin + self.wait - time.monotonic()))
+            if self.wait and switch.aggregate(table=0)[1] == rules:
+                raise Invalid(f"{switch.name}: the rules have expired before the window")
             counted = turns(switch)
             disturbed, seconds = self.take_changing(run, switch, change)
+            changing = long_turns(counted, turns(switch))
             self.check(switch, rules + self.left)
             if counted:
-                changing = long_turns(counted, turns(switch))
                 run.remark(
                     self.name,
                     switch.name,
                     f"the change took {seconds:.2f} s; turns of the loop of more than {LONGEST_WAIT * 1e6:.0f} µs: "
-                    f"{changing} meanwhile, {quiet} in the {run.window:g} s before",
+                    f"{changing} in the window with the change, {quiet} in one before",
                 )
             return Share(steady, disturbed)
 
@@ -133,7 +135,7 @@ class Update(Kept):
     @staticmethod
     def check(switch, rules):
         """Waits until there are as many rules as there should be: what expires does so at its time."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 10
         while (held := switch.aggregate(table=0)[1]) != rules:
             if time.monotonic() > deadline:
                 raise Invalid(f"{switch.name}: {held} rules are there, not {rules}")
