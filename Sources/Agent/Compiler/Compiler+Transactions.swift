@@ -67,7 +67,7 @@ extension Compiler {
         }
         for program in former.programs { release(program) }
         for handle in former.handles { release(flows[handle].program) }
-        if aside, case .remove? = changes.last { rebuildAside(all) }
+        if aside, case .remove? = changes.last, isRoomAside(all, 0) { rebuildAside(all) }
         let removed = removeAll(of: changes, touched: aside ? all : [])
         setDepth(neededDepth)
         return removed + former.handles

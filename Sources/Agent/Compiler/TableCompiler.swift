@@ -170,7 +170,7 @@ final class TableCompiler {
             discardSubtables(of: group)
             group.place = .none
         }
-        (prefixGroups, mergedGroups) = ([], [])
+        (prefixGroups, mergedGroups, mergedTo) = ([], [], 0)
         isStale = true
     }
 

@@ -149,6 +149,8 @@ extension ActionOp {
     var surprises: Bool {
         switch self {
         case .popMPLS, .popPBB, .pushMPLS, .pushPBB, .setEthType, .setIPProto, .meter: true
+        // The fields of neighbour discovery go with the type, and with options that may be there or not.
+        case .setICMPType, .setNDTarget, .setNDLinkLayer: true
         default: false
         }
     }

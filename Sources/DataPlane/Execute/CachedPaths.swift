@@ -202,8 +202,7 @@ extension Worker {
             let shift = UInt64(truncatingIfNeeded: 8 &* step)
             burst.sequences[packet] = burst.sequences[packet] & ~(0xff << shift) | UInt64(table) << shift
             let program = record.pointee.program
-            // Behind two tags there is another one, which is not in the key.
-            let uncovers = program.pointee.flags.contains(.popsTag) && burst.layouts[packet].l3 > 18
+            let uncovers = program.pointee.flags.contains(.popsTag) && poppingUncovers(burst.layouts + packet)
             let isLast =
                 program.pointee.gotoTable == ActionProgram.noTable
                 || UInt64(truncatingIfNeeded: step &+ 1) == plan.pointee.stepLimit
@@ -212,6 +211,13 @@ extension Worker {
             path.add(acts: isLast || !onlyGoes)
             if isLast { complete(path, packet) }
         }
+    }
+
+    /// Whether there may be something behind a packet's tag, perhaps one that is pushed first, that is not in its key: another
+    /// tag, or what padding makes of a header that is cut off.
+    @inline(__always)
+    private borrowing func poppingUncovers(_ layout: UnsafePointer<PacketLayout>) -> Bool {
+        layout.pointee.l3 > 18 || layout.pointee.network != .ipv4 || layout.pointee.l4 == 0
     }
 
     @inline(__always)
@@ -238,5 +244,6 @@ extension Worker {
             if let path = burst.paths[packet].map(CachedPath.init) { abandon(path, packet) }
         }
         cache.pointee.recordedCount = 0
+        if cache.pointee.isFull { cache.pointee.reset() }
     }
 }

@@ -23,6 +23,8 @@ struct FlowCacheState {
     var clock: UInt64 = 1
     let sequences: UnsafeMutablePointer<TableSequence>
     var sequenceCount = 0
+    /// There was no number left for a sequence: many may be of tables as they were.
+    var isFull = false
     /// The packets of the burst whose paths are being recorded.
     let recorded: UnsafeMutablePointer<UInt8>
     var recordedCount = 0
@@ -40,7 +42,10 @@ struct FlowCacheState {
     @inline(__always)
     mutating func number(of tables: UInt64) -> Int? {
         for number in 0..<sequenceCount where sequences[number].tables == tables { return number }
-        guard sequenceCount < TableSequence.limit else { return nil }
+        guard sequenceCount < TableSequence.limit else {
+            isFull = true
+            return nil
+        }
         sequences[sequenceCount] = TableSequence(tables: tables, changed: clock, hits: 0)
         sequenceCount &+= 1
         return sequenceCount &- 1
@@ -50,6 +55,7 @@ struct FlowCacheState {
     mutating func reset() {
         clock &+= 1
         sequenceCount = 0
+        isFull = false
         for number in 0..<TableSequence.limit { sequences[number] = .none }
     }
 }

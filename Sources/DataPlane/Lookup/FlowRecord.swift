@@ -17,11 +17,11 @@ package struct FlowRecord {
 
     package static let used: UInt64 = 1 << 32
 
-    /// The later one of two values of `lastUsed`.
+    /// The later one of two values of `lastUsed`: by their age, as ticks wrap.
     package static func later(_ a: UInt64, _ b: UInt64) -> UInt64 {
         guard a != 0, b != 0 else { return a | b }
-        let difference = UInt32(truncatingIfNeeded: a) &- UInt32(truncatingIfNeeded: b)
-        return Int32(bitPattern: difference) >= 0 ? a : b
+        let now = Clock.now
+        return now &- UInt32(truncatingIfNeeded: a) <= now &- UInt32(truncatingIfNeeded: b) ? a : b
     }
 
     /// Bytes from the start of a record to the first vector of its key, of which the first word is not the key's. See `KeyWindow`.

@@ -29,6 +29,8 @@ package struct FlowCacheTrial {
     /// Cycles for 1,024 packets.
     private var costOff = UInt64.max
     private var costOn = UInt64.max
+    /// Measurements in a row that cost more than without the cache.
+    private var costlyParts = 0
     /// Packets received when the cost without the cache was measured last.
     private var measuredOff: UInt64 = 0
     /// Packets until the next trial.
@@ -74,10 +76,11 @@ package struct FlowCacheTrial {
         case .on:
             lowest = min(lowest, cost)
             partsLeft &-= 1
-            // Perhaps other traffic; perhaps only an interrupt.
-            let costsMore = cost > costOff &+ costOff / 16
-            if partsLeft == 0 || costsMore {
-                costOn = costsMore ? cost : lowest
+            // One alone may be an interrupt.
+            costlyParts = cost > costOff &+ costOff / 16 ? costlyParts &+ 1 : 0
+            if partsLeft == 0 || costlyParts == 2 {
+                costOn = costlyParts == 2 ? cost : lowest
+                costlyParts = 0
                 enter(.measureOff, parts: Self.parts)
             }
         }

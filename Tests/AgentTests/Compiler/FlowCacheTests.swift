@@ -122,6 +122,42 @@ struct FlowCacheTests {
         #expect(hits(system) == 4)
     }
 
+    @Test func whatPaddingCompletesIsLookedAtAnew() throws {
+        let system = try makeSwitch()
+        let isTagged = MatchField(.vlanVID, 0x1000, mask: 0x1000)
+        try system.execute(Self.add(1, [isTagged], priority: 20, [.applyActions([.popVLAN]), .gotoTable(2)]))
+        try system.execute(
+            Self.add(2, Self.toDestination2, priority: 20, [.applyActions([.output(3, maxLength: 0)])])
+        )
+        // An IPv4 header that lacks its last byte has no fields; without the tag it is padded, to addresses that the key never had.
+        let header: [UInt8] = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 99, 0, 0, 10, 0, 0, 1]
+        func frame(_ destination: [UInt8]) -> [UInt8] {
+            [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 5, 8, 0] + header + destination
+        }
+        for _ in 0..<3 {
+            for (destination, port) in [([10, 0, 0], 2), ([11, 0, 0], 2)] as [([UInt8], UInt32)] {
+                let bytes = frame(destination)
+                let expected = ReferencePipeline.receive(bytes, inPort: 1, by: system.model)
+                let outcome = try #require(system.receive(bytes, port: 1, cached: true))
+                #expect(system.departures(outcome) == system.departures(expected))
+                #expect(outcome.outputs.map(\.port) == [port])
+            }
+        }
+        // The same of a destination that a rule knows when it is complete.
+        try system.execute(
+            Self.add(
+                2,
+                [MatchField(.ethType, 0x0800), MatchField(.ipv4Dst, 0x0b00_0000)],
+                priority: 20,
+                [.applyActions([.output(4, maxLength: 0)])]
+            )
+        )
+        for _ in 0..<3 {
+            #expect(system.receive(frame([10, 0, 0]), port: 1, cached: true)?.outputs.map(\.port) == [2])
+            #expect(system.receive(frame([11, 0, 0]), port: 1, cached: true)?.outputs.map(\.port) == [4])
+        }
+    }
+
     @Test func withTheTablesTheMemoryGoes() throws {
         let system = try InProcessSwitch()
         let before = system.datapath.memory.used
