@@ -1,21 +1,18 @@
 """Whether a barrier reply is true: packets that go by the old rules after it."""
 
-import socket
-import struct
 import time
 
 from . import messages, report
 from .contestants import compare, complete
 from .feeds import Pcap
-from .openflow import answer
+from .openflow import Connection
 from .packets import Flow
 from .processes import Invalid
 from .ringway import Ringway
-from .rules import Rule, Workload, pack
+from .rules import Workload, exact_match
 from .runs import Target
 from .switches import Setup
 
-EXACT = (1 << 104) - 1
 FLOWS = 1000
 # In each, each flow has its rule added, overridden, modified and deleted: a trial each.
 CYCLES = 25
@@ -23,34 +20,6 @@ TRIALS = 4 * FLOWS * CYCLES
 # Between two looks at the counters, in seconds. Some thousand packets come in meanwhile.
 PAUSE = 0.002
 OLD, NEW = 2, 3
-
-
-class Connection:
-    """OpenFlow over TCP, with barriers and counters of ports."""
-
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.stream = self.socket.makefile("rb")
-        self.socket.sendall(struct.pack("!BBHI", 4, 0, 8, 0))
-
-    def wait_for(self, kind):
-        while (reply := answer(self.stream))[0] != kind:
-            if reply[0] == messages.ERROR:
-                raise Invalid(f"refused a message: {reply[1].hex()}")
-        return reply[1]
-
-    def change(self, data):
-        self.socket.sendall(data + messages.barrier())
-        self.wait_for(messages.BARRIER_REPLY)
-
-    def sent(self):
-        self.socket.sendall(messages.port_statistics())
-        return messages.transmitted(self.wait_for(messages.MULTIPART_REPLY))
-
-    def close(self):
-        self.stream.close()
-        self.socket.close()
 
 
 class TrueBarriers:
@@ -63,7 +32,7 @@ class TrueBarriers:
 
     def measure(self, run):
         flows = [Flow(0x0A000000 + i, 0x0B000000 + i, 1024 + i, 53) for i in range(FLOWS)]
-        rules = [Rule(100, pack(flow), EXACT) for flow in flows]
+        rules = [exact_match(flow) for flow in flows]
         workload = Workload(flows, texts=[f"priority=1,in_port=1,actions=output:{OLD}"])
         feed = Pcap(run, self.name, workload, 1)
         file = run.directory / f"{self.name}.rules"
@@ -102,17 +71,25 @@ class TrueBarriers:
             (all_of(rules, messages.MODIFY_STRICT, OLD) + all_of(higher, messages.DELETE_STRICT), NEW),
         )
         time.sleep(2)
-        connection = Connection(switch.PORT)
         wrong = 0
-        for _ in range(CYCLES):
-            for data, former in steps:
-                connection.change(data)
-                before = connection.sent()
-                time.sleep(PAUSE)
-                after = connection.sent()
-                wrong += after[former] - before[former]
-                if after[OLD] + after[NEW] - before[OLD] - before[NEW] < FLOWS:
-                    raise Invalid("hardly any packets come in: nothing is proved")
-            connection.change(all_of(rules, messages.DELETE_STRICT))
-        connection.close()
+        with Connection(switch.PORT) as connection:
+
+            def change(data):
+                connection.send(data + messages.barrier())
+                connection.wait_for(messages.BARRIER_REPLY, switch.name)
+
+            def sent():
+                connection.send(messages.port_statistics())
+                return messages.transmitted(connection.wait_for(messages.MULTIPART_REPLY, switch.name))
+
+            for _ in range(CYCLES):
+                for data, former in steps:
+                    change(data)
+                    before = sent()
+                    time.sleep(PAUSE)
+                    after = sent()
+                    wrong += after[former] - before[former]
+                    if after[OLD] + after[NEW] - before[OLD] - before[NEW] < FLOWS:
+                        raise Invalid(f"{switch.name}: hardly any packets come in: nothing is proved")
+                change(all_of(rules, messages.DELETE_STRICT))
         return wrong

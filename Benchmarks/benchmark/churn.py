@@ -1,16 +1,12 @@
 """Flow-mods at a steady rate, from a thread beside a measurement."""
 
-import socket
-import struct
 import threading
 import time
 from contextlib import contextmanager
 
 from . import messages
-from .openflow import OpenFlowSwitch, answer
-from .packets import Flow
-from .processes import Invalid
-from .rules import Rule, pack
+from .openflow import Connection, OpenFlowSwitch
+from .rules import idle_rules
 
 RATE = 10_000  # flow-mods a second
 TICK = 0.01  # seconds
@@ -18,27 +14,20 @@ TICK = 0.01  # seconds
 RULES = 5000
 
 
-def own_rules():
-    """Exact 5-tuple rules like those of the traffic, but that no packet hits."""
-    mask = (1 << 104) - 1
-    return [Rule(100, pack(Flow(0xAC100000 + i, 0x0B000000 + i, 1024 + i, 53)), mask) for i in range(2 * RULES)]
-
-
 class Churn(threading.Thread):
     """Adds rules and deletes those that it added RULES before, in turn, until it is told to stop."""
 
     def __init__(self, port):
         super().__init__(daemon=True)
-        rules = own_rules()
+        rules = idle_rules(2 * RULES)
         # The first RULES are added; then each message pair adds one and deletes another, round and round.
         self.first = [messages.flow_mod(rule) for rule in rules[:RULES]]
         self.pairs = [
             messages.flow_mod(rules[(i + RULES) % len(rules)]) + messages.flow_mod(rules[i], messages.DELETE_STRICT)
             for i in range(len(rules))
         ]
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connection.sendall(struct.pack("!BBHI", 4, 0, 8, 0) + b"".join(self.first))
+        self.connection = Connection(port)
+        self.connection.send(b"".join(self.first))
         self.sent = 0
         self.seconds = 0.0
         self.stopping = threading.Event()
@@ -49,7 +38,7 @@ class Churn(threading.Thread):
             due = int((time.monotonic() - begin) * RATE) - self.sent
             # Two messages a pair.
             batch = [self.pairs[(self.sent // 2 + i) % len(self.pairs)] for i in range(due // 2)]
-            self.connection.sendall(b"".join(batch))
+            self.connection.send(b"".join(batch))
             self.sent += 2 * len(batch)
         self.seconds = time.monotonic() - begin
 
@@ -58,12 +47,10 @@ class Churn(threading.Thread):
         flow-mods a second that were."""
         self.stopping.set()
         self.join()
-        with self.connection, self.connection.makefile("rb") as stream:
+        with self.connection:
             before = time.monotonic()
-            self.connection.sendall(messages.barrier())
-            while (reply := answer(stream))[0] != messages.BARRIER_REPLY:
-                if reply[0] == messages.ERROR:
-                    raise Invalid(f"{name}: refused a flow-mod: {reply[1].hex()}")
+            self.connection.send(messages.barrier())
+            self.connection.wait_for(messages.BARRIER_REPLY, name)
             behind = time.monotonic() - before
         return self.sent / (self.seconds + behind)
 

@@ -12,13 +12,39 @@ from .processes import Invalid, run
 from .switches import Counts, Switch
 
 
-def answer(stream):
-    """The next OpenFlow message: (type, what follows the header)"""
-    header = stream.read(8)
-    if len(header) < 8:
-        raise Invalid("the switch closed the connection")
-    _, kind, length, _ = struct.unpack("!BBHI", header)
-    return kind, stream.read(length - 8)
+class Connection:
+    """OpenFlow over TCP to a switch on this machine; its answers are read only when one of them is waited for."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream = self.socket.makefile("rb")
+        self.send(messages.message(messages.HELLO, b""))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stream.close()
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def answer(self):
+        """The next OpenFlow message: (type, what follows the header)"""
+        header = self.stream.read(8)
+        if len(header) < 8:
+            raise Invalid("the switch closed the connection")
+        _, kind, length, _ = struct.unpack("!BBHI", header)
+        return kind, self.stream.read(length - 8)
+
+    def wait_for(self, kind, name):
+        """What follows the header of the next answer of a kind. Probes are not answered: all is over before they matter."""
+        while (reply := self.answer())[0] != kind:
+            if reply[0] == messages.ERROR:
+                raise Invalid(f"{name}: refused a message: {reply[1].hex()}")
+        return reply[1]
 
 
 class OpenFlowSwitch(Switch):
@@ -56,17 +82,11 @@ class OpenFlowSwitch(Switch):
 
     def send(self, data):
         """Sends OpenFlow messages that end with a barrier over TCP; returns the seconds until its reply."""
-        with socket.create_connection(("127.0.0.1", self.PORT), timeout=60) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            stream = connection.makefile("rb")
-            connection.sendall(struct.pack("!BBHI", 4, 0, 8, 0))
-            answer(stream)
+        with Connection(self.PORT) as connection:
+            connection.wait_for(messages.HELLO, self.name)
             before = time.monotonic()
-            connection.sendall(data)
-            while (reply := answer(stream))[0] != messages.BARRIER_REPLY:
-                # Probes are not answered: all is over before they matter.
-                if reply[0] == messages.ERROR:
-                    raise Invalid(f"{self.name}: refused a message: {reply[1].hex()}")
+            connection.send(data)
+            connection.wait_for(messages.BARRIER_REPLY, self.name)
             return time.monotonic() - before
 
     def counts(self):

@@ -179,10 +179,19 @@ def exact_flows(count):
     ]
 
 
+def exact_match(flow, priority=100):
+    """The rule that matches all of an IPv4 flow's 5-tuple."""
+    return Rule(priority, pack(flow), (1 << 104) - 1)
+
+
 def exact_rules(count):
     """An exact 5-tuple rule for each of these flows."""
-    mask = (1 << 104) - 1
-    return [Rule(100, pack(flow), mask) for flow in exact_flows(count)]
+    return [exact_match(flow) for flow in exact_flows(count)]
+
+
+def idle_rules(count):
+    """Exact 5-tuple rules like those of the traffic, but that no packet hits."""
+    return [exact_match(Flow(0xAC100000 + i, 0x0B000000 + i, 1024 + i % 50_000, 53)) for i in range(count)]
 
 
 def exact(count, group="rule") -> Callable[[int], Workload]:

@@ -10,14 +10,12 @@ from . import messages
 from .contestants import complete
 from .measure import take_sample, take_window
 from .openflow import OpenFlowSwitch
-from .packets import Flow
 from .processes import Invalid, run as run_program
 from .ringway import Ringway
-from .rules import Rule, pack
+from .rules import idle_rules
 from .shares import Kept, Share
 from .switches import BareLoop
 
-EXACT = (1 << 104) - 1
 COOKIE = 7
 # Seconds after which rules that are to expire do so.
 EXPIRY = 20
@@ -25,13 +23,8 @@ EXPIRY = 20
 LONGEST_WAIT = 50e-6
 
 
-def other_rules(count):
-    """Exact 5-tuple rules like those of the traffic, but that no packet hits."""
-    return [Rule(100, pack(Flow(0xAC000000 + i, 0x0B000000 + i, 1024 + i % 50_000, 53)), EXACT) for i in range(count)]
-
-
 def add_bundle(_):
-    return messages.bundle([messages.flow_mod(rule) for rule in other_rules(100_000)])
+    return messages.bundle([messages.flow_mod(rule) for rule in idle_rules(100_000)])
 
 
 def modify_bundle(workload):
@@ -40,7 +33,7 @@ def modify_bundle(workload):
 
 
 def grow(_):
-    return messages.flow_mods(other_rules(1_000_000))
+    return messages.flow_mods(idle_rules(1_000_000))
 
 
 def delete(_):
@@ -53,7 +46,7 @@ def nothing(_):
 
 def add(hard_timeout=0):
     def make():
-        mods = (messages.flow_mod(rule, cookie=COOKIE, hard_timeout=hard_timeout) for rule in other_rules(100_000))
+        mods = (messages.flow_mod(rule, cookie=COOKIE, hard_timeout=hard_timeout) for rule in idle_rules(100_000))
         return b"".join(mods) + messages.barrier()
 
     return make
