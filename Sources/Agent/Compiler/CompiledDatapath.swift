@@ -172,24 +172,11 @@ package final class CompiledDatapath: Datapath {
 
     package func counters(of flow: FlowEntry) -> FlowCounters {
         var counters = FlowCounters()
-        var lastUsed: UInt64 = 0
-        var handle = flow.compiled
-        while handle >= 0 {
-            for worker in workers.indices {
-                let record = compiler.flows.record(handle, worker: worker)
-                let words = UnsafeRawPointer(record).assumingMemoryBound(to: UInt64.self)
-                counters.packets += glance(words)
-                counters.bytes += glance(words + 1)
-                lastUsed = FlowRecord.later(lastUsed, record.pointee.lastUsed)
-            }
-            guard let predecessor = compiler.flows.predecessor(of: handle) else { break }
-            counters.packets += predecessor.packets
-            counters.bytes += predecessor.bytes
-            lastUsed = FlowRecord.later(lastUsed, predecessor.lastUsed)
-            handle = predecessor.handle
-        }
-        if lastUsed != 0 {
-            let age = Clock.nanoseconds(since: UInt32(truncatingIfNeeded: lastUsed))
+        guard flow.compiled >= 0 else { return counters }
+        let counted = compiler.flows.counted(by: flow.compiled)
+        (counters.packets, counters.bytes) = (counted.packets, counted.bytes)
+        if counted.lastUsed != 0 {
+            let age = Clock.nanoseconds(since: UInt32(truncatingIfNeeded: counted.lastUsed))
             counters.lastUsed = NIODeadline.now() - .nanoseconds(Int64(age))
         }
         return counters

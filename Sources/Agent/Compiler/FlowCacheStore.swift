@@ -94,9 +94,7 @@ final class FlowCacheStore {
         guard !mask.isSame(as: masks[table]) else { return }
         masks[table] = mask
         var all = FlowKey()
-        for mask in masks {
-            for word in 0..<FlowKey.wordCount { all.words[word] |= mask.words[word] }
-        }
+        for mask in masks { all.formUnion(mask) }
         self.mask = all
     }
 

@@ -63,14 +63,24 @@ package final class FlowStore {
 
     // MARK: Succession
 
-    /// What a flow entry counted by the records that it had before.
-    struct Predecessor {
-        /// The handle that it had, until no worker uses that any more; -1: none.
-        var handle: Int
+    /// What has counted for an entry.
+    struct Counted {
         var packets: UInt64 = 0
         var bytes: UInt64 = 0
         /// As in a record.
         var lastUsed: UInt64 = 0
+
+        mutating func add(_ other: Counted) {
+            packets += other.packets
+            bytes += other.bytes
+            lastUsed = FlowRecord.later(lastUsed, other.lastUsed)
+        }
+    }
+
+    /// The handle that an entry had before, until no worker uses that any more (then -1), and what it had counted by then.
+    private struct Predecessor {
+        var handle: Int
+        var counted = Counted()
     }
 
     /// By the handle of the successor.
@@ -79,31 +89,29 @@ package final class FlowStore {
     /// From now on the entry of `former` is looked up by other records, under another handle, and counts on.
     func succeed(_ former: Int, by handle: Int) { predecessors[handle] = Predecessor(handle: former) }
 
-    func predecessor(of handle: Int) -> Predecessor? { predecessors.isEmpty ? nil : predecessors[handle] }
+    /// What all workers' records of a handle have counted, and those that it succeeds.
+    func counted(by handle: Int) -> Counted {
+        var sum = Counted()
+        for worker in 0..<workerCount {
+            let record = record(handle, worker: worker)
+            let words = UnsafeRawPointer(record).assumingMemoryBound(to: UInt64.self)
+            sum.add(Counted(packets: glance(words), bytes: glance(words + 1), lastUsed: record.pointee.lastUsed))
+        }
+        guard !predecessors.isEmpty, let predecessor = predecessors[handle] else { return sum }
+        sum.add(predecessor.counted)
+        if predecessor.handle >= 0 { sum.add(counted(by: predecessor.handle)) }
+        return sum
+    }
 
     /// Adds what `handle` has counted, which no worker uses any more, to what its successor has inherited.
     func inherit(from handle: Int) {
         guard !predecessors.isEmpty, var successor = flows[handle]?.entry.compiled, successor >= 0 else { return }
         while let predecessor = predecessors[successor], predecessor.handle >= 0 {
-            guard predecessor.handle == handle else {
-                successor = predecessor.handle
-                continue
+            if predecessor.handle == handle {
+                predecessors[successor] = Predecessor(handle: -1, counted: counted(by: handle))
+                return
             }
-            var heir = predecessor
-            heir.handle = -1
-            if let earlier = predecessors[handle] {
-                heir.packets += earlier.packets
-                heir.bytes += earlier.bytes
-                heir.lastUsed = earlier.lastUsed
-            }
-            for worker in 0..<workerCount {
-                let record = record(handle, worker: worker).pointee
-                heir.packets += record.packets
-                heir.bytes += record.bytes
-                heir.lastUsed = FlowRecord.later(heir.lastUsed, record.lastUsed)
-            }
-            predecessors[successor] = heir
-            return
+            successor = predecessor.handle
         }
     }
 

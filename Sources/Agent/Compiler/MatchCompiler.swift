@@ -67,6 +67,11 @@ extension FlowKey {
         return differences == 0
     }
 
+    /// Adds the bits of another mask.
+    mutating func formUnion(_ mask: FlowKey) {
+        for word in 0..<FlowKey.wordCount { words[word] |= mask.words[word] }
+    }
+
     /// Whether a mask has all bits of another one.
     func includes(_ mask: FlowKey) -> Bool {
         (0..<FlowKey.wordCount).allSatisfy { words[$0] & mask.words[$0] == mask.words[$0] }

@@ -57,9 +57,7 @@ extension TableCompiler {
         for merger in plan.mergers() {
             let masks = merger.members.map { candidates[$0] }
             var union = FlowKey()
-            for group in masks {
-                for word in 0..<FlowKey.wordCount { union.words[word] |= group.mask.words[word] }
-            }
+            for group in masks { union.formUnion(group.mask) }
             let merged = MergedGroup(tuple: merger.tuple, window: KeyWindow(union), context)
             let members = masks.filter { put($0, into: merged) }
             if !members.isEmpty { mergers.append((merged, members)) }

@@ -76,7 +76,7 @@ final class TableCompiler {
         let highest = group.maxPriority
         if group.count == 0 {
             groups[MaskWords(mask)] = group
-            for word in 0..<FlowKey.wordCount { self.mask.words[word] |= mask.words[word] }
+            self.mask.formUnion(mask)
         }
         lastGroup = group
         let change = group.insert(flow, flows)

@@ -119,11 +119,9 @@ extension Worker {
             let hits = sequence.pointee.hits
             sequence.pointee.hits = 0
             var rest = sequence.pointee.tables
-            while rest & 0xff != UInt64(ActionProgram.noTable) {
-                let slot = tables + Int(truncatingIfNeeded: rest & 0xff)
-                slot.pointee.lookups &+= hits
-                slot.pointee.matches &+= hits
-                rest = rest >> 8 | 0xff << 56
+            while let table = TableSequence.next(&rest) {
+                tables[table].lookups &+= hits
+                tables[table].matches &+= hits
             }
         }
     }

@@ -183,8 +183,9 @@ extension Worker {
             case .setVLANVID(let vid):
                 edit.setVLAN(mask: 0x0fff, value: vid & 0x0fff)
                 continue
+            case .decrementNetworkTTL where edit.decrementPlainTTL():
+                continue
             case .decrementNetworkTTL, .decrementMPLSTTL:
-                if case .decrementNetworkTTL = ops[i], edit.decrementPlainTTL() { continue }
                 guard edit.decrementTTL(ops[i]) else {
                     packetIn(
                         edit.mbuf,
@@ -269,12 +270,9 @@ extension PacketEdit {
         case .copyTTLOut: copyTTLOut()
         case .setNetworkTTL(let ttl): setTTL(ttl)
         case .setMPLSTTL(let ttl): setMPLSTTL(ttl)
-        case .setEthDst(let address): setEthDst(address)
-        case .setEthSrc(let address): setEthSrc(address)
         case .setEthType(let type):
             setEthType(type)
             reparse()
-        case .setVLANVID(let vid): setVLAN(mask: 0x0fff, value: vid & 0x0fff)
         case .setVLANPCP(let pcp): setVLAN(mask: 0xe000, value: UInt16(pcp) << 13)
         case .setDSCP(let dscp): setTrafficClass(mask: 0xfc, value: dscp << 2)
         case .setECN(let ecn): setTrafficClass(mask: 0x03, value: ecn & 0x03)
@@ -299,8 +297,9 @@ extension PacketEdit {
         case .setISID(let service): setISID(service)
         case .setTunnelID(let tunnel): key[FlowKey.Word.tunnel] = tunnel
         case .output, .outputAll, .outputInPort, .outputNormal, .controller, .outputTable, .outputNowhere, .pushVLAN,
-            .pushMPLS, .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .setQueue, .group, .meter:
-            break  // not rewrites
+            .pushMPLS, .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .setQueue, .group, .meter, .setEthDst,
+            .setEthSrc, .setVLANVID:
+            break  // not rewrites, or done by `run` itself
         }
     }
 }

@@ -120,7 +120,7 @@ extension Worker {
     ) {
         var hasRoom = true
         if ports[slot].accessVLAN != 0 {
-            if frame.isTagged { removeTag(mbuf) }
+            if frame.isTagged { _ = PacketEdit.removeTag(mbuf) }
         } else if frame.vlan != vlan {
             hasRoom = frame.isTagged || addTag(mbuf)
             if hasRoom { setTag(mbuf, vlan) }
@@ -143,12 +143,6 @@ extension Worker {
         let tag = UnsafeMutableRawPointer(cdpdk_mbuf_data(mbuf)) + 14
         let priority = UInt16(bigEndian: tag.loadUnaligned(as: UInt16.self)) & 0xf000
         tag.storeBytes(of: (priority | vlan).bigEndian, as: UInt16.self)
-    }
-
-    private borrowing func removeTag(_ mbuf: OpaquePointer) {
-        let start = cdpdk_mbuf_data(mbuf)
-        (UnsafeMutableRawPointer(start) + 4).copyMemory(from: start, byteCount: 12)
-        if cdpdk_mbuf_remove(mbuf, 4) != nil { PacketEdit.pad(mbuf) }
     }
 
     /// Notes that the source was seen, or tells the control side that it is not known to be here. Group addresses are no sources, and

@@ -32,13 +32,7 @@ extension PacketEdit {
     func popVLAN() {
         let isPadded = cdpdk_mbuf_packet_length(mbuf) < Self.shortestFrame + 4
         guard layout.pointee.vlanTagged else { return }
-        // The addresses, four bytes on; both are read before either is written.
-        let start = data
-        let (low, high) = (start.loadUnaligned(as: UInt64.self), (start + 8).loadUnaligned(as: UInt32.self))
-        (start + 4).storeBytes(of: low, as: UInt64.self)
-        (start + 12).storeBytes(of: high, as: UInt32.self)
-        guard cdpdk_mbuf_remove(mbuf, 4) != nil else { return }
-        Self.pad(mbuf)
+        guard Self.removeTag(mbuf) else { return }
         // Padding completes a header that was cut off, but for one that is wholly known already.
         let isWhole = !isPadded || layout.pointee.network == .ipv4 && layout.pointee.l4 > 0
         guard layout.pointee.l3 == 18, isWhole else { return reparse() }
@@ -67,7 +61,9 @@ extension PacketEdit {
     func popMPLS(etherType: UInt16) {
         guard layout.pointee.network == .mpls else { return }
         store16(l3 - 2, etherType)
-        if removeBytes(4, at: l3) { reparse() }
+        let start = data
+        (start + 4).copyMemory(from: start, byteCount: l3)
+        if Self.removeStart(mbuf, 4) { reparse() }
     }
 
     /// Pushes a backbone header: the addresses of the frame and an I-TAG with the priority of its VLAN tag and the service of
@@ -86,9 +82,7 @@ extension PacketEdit {
     /// Pops the backbone header with its tags, if there is one: the customer's frame is left.
     func popPBB() {
         guard layout.pointee.network == .pbb else { return }
-        guard cdpdk_mbuf_remove(mbuf, layout.pointee.l3 + 4) != nil else { return }
-        Self.pad(mbuf)
-        reparse()
+        if Self.removeStart(mbuf, layout.pointee.l3 + 4) { reparse() }
     }
 
     /// Moves the `offset` bytes before a new header `count` bytes to the front. False if there is no room.
@@ -99,18 +93,27 @@ extension PacketEdit {
         return true
     }
 
-    /// Removes `count` bytes behind the first `offset`. False if the packet has not so many.
-    @inline(never)
-    private func removeBytes(_ count: UInt16, at offset: Int) -> Bool {
-        let start = data
-        (start + Int(count)).copyMemory(from: start, byteCount: offset)
+    /// Removes the tag behind the Ethernet addresses, which is there.
+    @inline(__always)
+    static func removeTag(_ mbuf: OpaquePointer) -> Bool {
+        let start = UnsafeMutableRawPointer(cdpdk_mbuf_data(mbuf))
+        // The addresses, four bytes on; all of them are read before any is written.
+        let (low, high) = (start.loadUnaligned(as: UInt64.self), (start + 8).loadUnaligned(as: UInt32.self))
+        (start + 4).storeBytes(of: low, as: UInt64.self)
+        (start + 12).storeBytes(of: high, as: UInt32.self)
+        return removeStart(mbuf, 4)
+    }
+
+    /// Removes the first `count` bytes. False if the packet has not so many.
+    @inline(__always)
+    private static func removeStart(_ mbuf: OpaquePointer, _ count: UInt16) -> Bool {
         guard cdpdk_mbuf_remove(mbuf, count) != nil else { return false }
-        Self.pad(mbuf)
+        pad(mbuf)
         return true
     }
 
     /// Pads a frame that has become too short.
-    static func pad(_ mbuf: OpaquePointer) {
+    private static func pad(_ mbuf: OpaquePointer) {
         let length = cdpdk_mbuf_packet_length(mbuf)
         guard length < shortestFrame else { return }
         let missing = shortestFrame - length

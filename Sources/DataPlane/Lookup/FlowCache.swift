@@ -31,12 +31,11 @@ package struct FlowCachePlan {
 
     /// - Parameters:
     ///   - entries: `size` bytes, zeroed.
-    ///   - mask: The bits that any table looks at.
+    ///   - mask: The bits that any table looks at, as `comparable` leaves them.
     ///   - tables: How many tables a packet may visit.
     package init(entries: UnsafeMutableRawPointer, size: Int, seed: UInt32, mask: FlowKey, tables: Int) {
         self.entries = entries
         self.seed = seed
-        let mask = Self.comparable(mask)
         (words, masks) = (InlineArray(repeating: 0), InlineArray(repeating: 0))
         var count = 0
         for word in 0..<FlowKey.wordCount where mask.words[word] != 0 {
@@ -57,9 +56,8 @@ package struct FlowCachePlan {
 
     private static func steps(_ tables: Int) -> Int { min(max(tables, 1), CachedPath.mostSteps) }
 
-    /// Bytes of an entry: whole cache lines.
+    /// Bytes of an entry, whole cache lines, for such a mask.
     package static func entrySize(mask: FlowKey, tables: Int) -> Int {
-        let mask = comparable(mask)
         let count = (0..<FlowKey.wordCount).count { mask.words[$0] != 0 }
         return (CachedPath.keyOffset + 8 * count + 8 * steps(tables) + 63) & ~63
     }
@@ -296,6 +294,15 @@ struct TableSequence {
     static let limit = 64
     /// No path is good by it.
     static let none = TableSequence(tables: .max, changed: .max, hits: 0)
+
+    /// Takes the first table from what is left of a sequence; nil: nothing is left.
+    @inline(__always)
+    static func next(_ rest: inout UInt64) -> Int? {
+        let table = UInt8(truncatingIfNeeded: rest)
+        guard table != ActionProgram.noTable else { return nil }
+        rest = rest >> 8 | 0xff << 56
+        return Int(table)
+    }
 
     /// The table of a step.
     @inline(__always)

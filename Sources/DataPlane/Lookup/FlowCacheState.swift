@@ -11,8 +11,6 @@ package enum FlowCacheMode: UInt64, Sendable {
 
 struct FlowCacheState {
     let mode: FlowCacheMode
-    /// Whether the mode is to decide by measuring.
-    let measures: Bool
     /// The plan by which entries are recorded; nil: there is none.
     var plan: UnsafePointer<FlowCachePlan>?
     /// Whether `plan` is to be used for the next burst.
@@ -30,9 +28,11 @@ struct FlowCacheState {
     var recordedCount = 0
     var trial = FlowCacheTrial()
 
+    /// Whether to decide by measuring.
+    var measures: Bool { mode == .auto }
+
     init(mode: FlowCacheMode) {
         self.mode = mode
-        measures = mode == .auto
         sequences = zeroed(TableSequence.limit)
         sequences.update(repeating: .none, count: TableSequence.limit)
         recorded = zeroed(burstSize)
@@ -76,12 +76,10 @@ extension Worker {
         let seen = state.pointee.seen
         for number in 0..<state.pointee.sequenceCount {
             var rest = state.pointee.sequences[number].tables
-            while rest & 0xff != UInt64(ActionProgram.noTable) {
-                if tables[Int(truncatingIfNeeded: rest & 0xff)].changed > seen {
-                    state.pointee.sequences[number].changed = state.pointee.clock
-                    state.pointee.trial.refill(packets: counters.pointee.packets)
-                }
-                rest = rest >> 8 | 0xff << 56
+            while let table = TableSequence.next(&rest) {
+                guard tables[table].changed > seen else { continue }
+                state.pointee.sequences[number].changed = state.pointee.clock
+                state.pointee.trial.refill(packets: counters.pointee.packets)
             }
         }
         state.pointee.seen = settings.pointee.tableChanges

@@ -54,33 +54,27 @@ package struct FlowCacheTrial {
     package mutating func advance(packets: UInt64, cycles: UInt64) {
         let count = packets &- startPackets
         let cost = count == 0 ? .max : (cycles &- startCycles) &* 1024 / count
+        // Of no matter in phases without parts.
+        lowest = min(lowest, cost)
+        partsLeft &-= 1
+        let isOver = partsLeft == 0
         switch phase {
         case .off: enter(.measureOff, parts: Self.parts)
-        case .measureOff:
-            lowest = min(lowest, cost)
-            partsLeft &-= 1
-            if partsLeft == 0 {
-                costOff = lowest
-                measuredOff = packets
-                // Whoever was with the cache before knows what that costs.
-                if costOn == .max { enter(.fill, parts: 0) } else { decide(packets) }
-            }
+        case .measureOff where isOver:
+            costOff = lowest
+            measuredOff = packets
+            // Whoever was with the cache before knows what that costs.
+            if costOn == .max { enter(.fill, parts: 0) } else { decide(packets) }
         case .fill: enter(.measureOn, parts: Self.parts)
-        case .measureOn:
-            lowest = min(lowest, cost)
-            partsLeft &-= 1
-            if partsLeft == 0 {
-                costOn = lowest
-                decide(packets)
-            }
+        case .measureOn where isOver:
+            costOn = lowest
+            decide(packets)
+        case .measureOff, .measureOn: break
         case .on:
-            lowest = min(lowest, cost)
-            partsLeft &-= 1
             // One alone may be an interrupt.
             costlyParts = cost > costOff &+ costOff / 16 ? costlyParts &+ 1 : 0
-            if partsLeft == 0 || costlyParts == 2 {
+            if isOver || costlyParts == 2 {
                 costOn = costlyParts == 2 ? cost : lowest
-                costlyParts = 0
                 enter(.measureOff, parts: Self.parts)
             }
         }
@@ -97,6 +91,7 @@ package struct FlowCacheTrial {
         phase = next
         partsLeft = parts
         lowest = .max
+        costlyParts = 0
     }
 
     /// Tables have changed, and some of what is cached is no good any more.
