@@ -74,7 +74,8 @@ let programs: [Target] =
             .testTarget(
                 name: "AgentTests",
                 dependencies: [
-                    "Agent", "CDPDK", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"), "Yams",
+                    "Agent", "CDPDK", "CVMRing", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"),
+                    "Yams",
                 ],
                 swiftSettings: dpdk
             ),
@@ -93,6 +94,21 @@ let programs: [Target] =
         ]
     }
 
+/// The example network functions, by the names of their programs.
+let functionNames = ["simple-forward": "SimpleForward"]
+let functions: [Target] =
+    isFuzzing
+    ? []
+    : functionNames.map { name, folder in
+        .executableTarget(
+            name: folder,
+            dependencies: ["NetLib"],
+            path: "Examples/\(folder)",
+            swiftSettings: swift6,
+            linkerSettings: [.unsafeFlags(["-static-stdlib", "-use-ld=lld"])]
+        )
+    }
+
 let package = Package(
     name: "ringway",
     products: isFuzzing
@@ -100,7 +116,7 @@ let package = Package(
         : [
             .executable(name: "ringway", targets: ["Ringway"]),
             .executable(name: "ringway-stages", targets: ["StageCounts"]),
-        ],
+        ] + functionNames.map { .executable(name: $0, targets: [$1]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -116,6 +132,8 @@ let package = Package(
                 "rte_bus_pci",
             ].map { .linkedLibrary($0) }
         ),
+        // The contract with network functions: a header alone.
+        .systemLibrary(name: "CVMRing"),
         // The system's OpenSSL 3, with the distribution's security updates.
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(
@@ -124,16 +142,18 @@ let package = Package(
             swiftSettings: swift6 + [.strictMemorySafety()]
         ),
         .target(name: "OpenFlow", dependencies: [nio("NIOCore")], swiftSettings: swift6 + [.strictMemorySafety()]),
-        .target(name: "DataPlane", dependencies: ["CDPDK"], swiftSettings: dpdk),
+        // What network functions are made with.
+        .target(name: "NetLib", dependencies: ["CVMRing"], swiftSettings: swift6),
+        .target(name: "DataPlane", dependencies: ["CDPDK", "CVMRing"], swiftSettings: dpdk),
         .target(
             name: "Agent",
             dependencies: [
-                "CDPDK", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                "CDPDK", "CVMRing", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
                 nio("NIOFoundationCompat"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), "Yams",
             ],
             swiftSettings: dpdk
         ),
-    ] + programs
+    ] + programs + functions
 )

@@ -20,12 +20,14 @@ final class Agent {
     let workers: [UnsafeMutablePointer<Worker>]
     let datapath: CompiledDatapath
     let model: SwitchModel
+    let vms: VMPorts
     let sessions = Sessions()
     let requests: SwitchRequests
     let endpoints: Endpoints
     /// The workers write to it when they have something for the control side that waits.
     private let controlPipe: (read: CInt, write: CInt)
     private var watch: RepeatedTask?
+    private var vmWatch: RepeatedTask?
     /// When addresses are looked through that have not been seen for long.
     private var nextAgeing = NIODeadline.now()
     private var metricsServer: MetricsServer?
@@ -85,6 +87,7 @@ final class Agent {
             pool: pool,
             memory: TableMemory(limit: memory.tableLimit, fromEAL: true)
         )
+        vms = VMPorts(datapath: datapath, log: log)
         model = SwitchModel(
             datapathID: configuration.datapath.id,
             description: configuration.switchDescription,
@@ -110,6 +113,7 @@ final class Agent {
         model.onPortStatus = { [sessions] in sessions.portStatus($0) }
         datapath.onPacketIn = { [sessions] in sessions.packetIn($0) }
         datapath.onSighting = { [model] in model.learn($0, at: $1) }
+        vms.onChange = { [model] in model.setPort($0.described) }
         sessions.onChange = { [unowned self] in chooseFailMode() }
         for worker in workers where !Worker.start(worker) {
             throw StartError(
@@ -136,7 +140,9 @@ final class Agent {
                 withIntermediateDirectories: true
             )
             _ = try endpoints.use(configuration.openflow)
+            try vms.makeGroups(configuration, isHuge: environment.hugePages)
             for port in configuration.ports { try addPort(port) }
+            for vm in configuration.vms { model.setPort(try vms.add(vm).described) }
             chooseFailMode()
             try datapath.portsChanged(entries: model.entries)
         } catch {
@@ -183,6 +189,11 @@ final class Agent {
             agent.updateLinks()
             agent.expireAddresses()
         }
+        guard !configuration.vms.isEmpty else { return }
+        vmWatch = loop.scheduleRepeatedTask(initialDelay: .zero, delay: VMPorts.interval) { _ in
+            bound.value.vms.look()
+            bound.value.datapath.poll()
+        }
     }
 
     private func expireAddresses() {
@@ -215,12 +226,14 @@ final class Agent {
     /// Ends connections, workers and devices, in this order.
     func close() {
         watch?.cancel()
+        vmWatch?.cancel()
         endpoints.closeAll()
         _ = metricsServer?.close()
         _ = controlServer?.close()
         datapath.stopWorkers()
         datapath.ports.close()
         _ = rte_eal_cleanup()
+        vms.close()
     }
 
     // MARK: Ports
@@ -237,7 +250,8 @@ final class Agent {
             byHand: byHand,
             mtu: port.mtu,
             vlans: port.vlans,
-            egress: port.egress
+            egress: port.egress,
+            region: try port.group.map(vms.region(ofGroup:))
         )
         model.setPort(entry.described)
         model.portVLANs[entry.number] = port.vlans

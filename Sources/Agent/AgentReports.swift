@@ -19,15 +19,19 @@ struct WorkerLoad {
 extension Agent {
     func portReports() -> [PortReport] {
         datapath.ports.entries.values.sorted { $0.number < $1.number }.map { entry in
-            var report = PortReport(number: entry.number.rawValue, name: entry.name, device: entry.device.devargs)
+            var report = PortReport(
+                number: entry.number.rawValue,
+                name: entry.name,
+                device: entry.device?.devargs ?? "vm"
+            )
             let port = model.ports[entry.number]?.port
             report.hardwareAddress = port.map { "\($0.hardwareAddress)" } ?? report.hardwareAddress
             report.linkUp = port.map { !$0.state.contains(.linkDown) } ?? false
-            report.linkSpeed = entry.device.linkSpeed
+            report.linkSpeed = entry.device?.linkSpeed
             report.receiveQueues = entry.plan.receive.enumerated().map {
                 .init(queue: $0.offset, core: core(of: $0.element))
             }
-            report.transmitQueues = entry.device.transmitQueues
+            report.transmitQueues = entry.device?.transmitQueues ?? workers.count
             if case .owner(let owner) = entry.plan.transmit { report.transmitCore = core(of: owner) }
             guard let statistics = datapath.counters(ofPort: entry.number) else { return report }
             report.receivePackets = statistics.receivedPackets
@@ -195,6 +199,38 @@ extension Agent {
         return ports + reports(datapath.ports.countersWithoutPort, nil).filter { $0.packets > 0 }
     }
 
+    func vmReports() -> [VMReport] {
+        vms.ports.map { vm in
+            let counters = vm.counters
+            let port = datapath.ports.counters(PortNumber(rawValue: vm.settings.number)) ?? PortCounters()
+            var report = VMReport(
+                number: vm.settings.number,
+                name: vm.settings.name,
+                group: vm.settings.group,
+                state: vm.state.rawValue,
+                ring: vm.settings.ring
+            )
+            (report.attachments, report.lastEnd) = (vm.attachments, vm.lastEnd?.rawValue)
+            (report.lent, report.reclaimed) = (vm.lent, vm.reclaimed)
+            (report.transmitPackets, report.receivePackets) = (port.transmittedPackets, port.receivedPackets)
+            (report.copied, report.wakes) = (counters.copied, counters.wakes)
+            (report.foreignBuffers, report.badPlaces) = (counters.foreignBuffers, counters.badPlaces)
+            report.badVerdicts = counters.badVerdicts
+            return report
+        }
+    }
+
+    private func bufferReports() -> [BufferReport] {
+        vms.groups.values.sorted { $0.name < $1.name }.map { group in
+            BufferReport(
+                group: group.name,
+                buffers: group.region.count,
+                free: group.region.pool.available,
+                lent: group.region.lent
+            )
+        }
+    }
+
     func metricsSnapshot() -> MetricsSnapshot {
         var snapshot = MetricsSnapshot(version: Version.number, startTime: startTime)
         snapshot.ports = portReports()
@@ -202,6 +238,7 @@ extension Agent {
         snapshot.tables = tableReports()
         snapshot.queues = model.queueReports()
         snapshot.workers = workerReports()
+        (snapshot.vms, snapshot.buffers) = (vmReports(), bufferReports())
         snapshot.channels = channelReports()
         snapshot.messages = sessions.messages.sorted { $0.key < $1.key }
             .map { MetricsSnapshot.EndpointMessages(endpoint: $0.key, messages: $0.value.report) }

@@ -17,6 +17,7 @@ extension Agent: ControlRequestHandler {
         case .show(.channels): reply(.result(channelReports()))
         case .show(.drops): reply(.result(dropReports().filter { $0.packets > 0 }))
         case .show(.addresses): reply(.result(model.addressReports()))
+        case .show(.vms): reply(.result(vmReports()))
         case .flush:
             let count = model.addresses.count
             model.forgetAddresses()

@@ -3,10 +3,14 @@
 #define _GNU_SOURCE
 #include "cdpdk.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <malloc.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,9 +58,32 @@ void cdpdk_notify(uint32_t *word, int fd)
 	(void)ignored;
 }
 
+bool cdpdk_wake_process(uint32_t *word)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(word, __ATOMIC_RELAXED) == 0)
+		return false;
+	__atomic_store_n(word, 0, __ATOMIC_RELAXED);
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	return true;
+}
+
 int cdpdk_pipe(int fds[2]) { return pipe2(fds, O_NONBLOCK | O_CLOEXEC); }
 
 void cdpdk_exact_timers(void) { prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
+
+int cdpdk_run_on(int core)
+{
+	cpu_set_t cores;
+
+	if (core < 0 || core >= CPU_SETSIZE) {
+		errno = EINVAL;
+		return -1;
+	}
+	CPU_ZERO(&cores);
+	CPU_SET(core, &cores);
+	return sched_setaffinity(0, sizeof cores, &cores);
+}
 
 void cdpdk_heap_in_steps(void)
 {

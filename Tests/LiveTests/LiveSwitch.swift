@@ -19,14 +19,21 @@ final class LiveSwitch {
         var ports: [Int]
         /// More entries of `ports`.
         var otherPorts: [String] = []
+        /// The trust group of the hosts' ports.
+        var group: String?
+        /// Names of VMs in that group, which are ports 10, 11, …, and more keys of each.
+        var vms: [String] = []
+        var vmKeys = ""
 
         func text(runDirectory: String) -> String {
             func list(_ values: [String]) -> String { "[" + values.map { "\"\($0)\"" }.joined(separator: ", ") + "]" }
             let openflow = (["listen: \(list(listen))", "controllers: \(list(controllers))"] + openflow).joined(
                 separator: ", "
             )
+            let ofGroup = group.map { ", group: \($0)" } ?? ""
+            let vms = vms.enumerated().map { "{number: \(10 + $0), name: \($1)\(ofGroup)\(vmKeys)}" }
             let ports =
-                ports.map { "{number: \($0), name: h\($0), device: \"net_af_packet\($0),iface=veth\($0)\"}" }
+                ports.map { "{number: \($0), name: h\($0), device: \"net_af_packet\($0),iface=veth\($0)\"\(ofGroup)}" }
                 + otherPorts
             return """
                 datapath: {id: 0x2a, name: live}
@@ -34,6 +41,7 @@ final class LiveSwitch {
                 workers: \(workers)
                 memory: {huge_pages: none, size: \(memory)}
                 ports: [\(ports.joined(separator: ", "))]
+                vms: [\(vms.joined(separator: ", "))]
                 metrics: {listen: "127.0.0.1:9653"}
                 run_directory: \(runDirectory)
 
@@ -68,7 +76,7 @@ final class LiveSwitch {
 
     deinit {
         agent?.end()
-        try? FileManager.default.removeItem(at: directory)
+        Namespaces.removeDirectory(directory.path)
     }
 
     /// A switch between hosts, running, with each host at the port of its number.

@@ -65,8 +65,18 @@ final class Namespaces {
     private static func removeStale() {
         for namespace in names(in: folder) where isStale(namespace) { remove(namespace) }
         for directory in names(in: "/tmp") where isStale(directory) {
-            try? FileManager.default.removeItem(atPath: "/tmp/\(directory)")
+            removeDirectory("/tmp/\(directory)")
         }
+    }
+
+    /// Removes a switch's directory, with the file systems that are mounted in it.
+    static func removeDirectory(_ path: String) {
+        let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
+        for line in mounts.split(separator: "\n") {
+            let place = line.split(separator: " ")[1]
+            if place.hasPrefix(path + "/") { umount2(String(place), CInt(MNT_DETACH)) }
+        }
+        try? FileManager.default.removeItem(atPath: path)
     }
 
     private static func names(in folder: String) -> [String] {

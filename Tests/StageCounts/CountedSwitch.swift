@@ -65,7 +65,11 @@ final class CountedSwitch {
         let nobody = SwitchDescription(manufacturer: "", hardware: "", software: "", serialNumber: "", datapath: "")
         model = SwitchModel(datapathID: 1, description: nobody, datapath: datapath)
         let content = scenario.content()
-        frames = content.packets.map(PacketBuilder.frame)
+        // Of the least size that Ethernet has, without frame check sequence.
+        frames = content.packets.map { packet in
+            let frame = PacketBuilder.frame(packet)
+            return frame + [UInt8](repeating: 0, count: max(0, 60 - frame.count))
+        }
         datapath.publisher.onFullRing = { $0.pointee.takeDeltas() }
         try connect()
         for mod in content.meters { try model.execute(mod) }

@@ -1,6 +1,7 @@
 // `ringway check`: whether a configuration file is right, and what it takes to run it.
 
 import ArgumentParser
+import DataPlane
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,6 +30,13 @@ struct CheckCommand: ParsableCommand {
             "  tables  \(sizeText(needed.tableBytes)): \(configuration.openflow.flowLimit) flow entries (openflow.flow_limit)",
             "  other   \(sizeText(needed.otherBytes))",
         ]
+        for group in configuration.groupNames {
+            let buffers = configuration.buffers(ofGroup: group)
+            lines.append(
+                "group     \(group): \(sizeText(buffers * PacketRegion.bufferSize)) beside memory.size, \(buffers) buffers;"
+                    + " VMs: \(configuration.vms.filter { $0.group == group }.map(\.name).joined(separator: ", "))"
+            )
+        }
         if needed.flowEntries < configuration.openflow.flowLimit {
             lines.append(
                 "There is room for about \(needed.flowEntries) flow entries; what is beyond is refused with TABLE_FULL."

@@ -1,5 +1,5 @@
-// The configured ports: a device, a slot in each worker's port table, a queue plan. Adding and removing them goes through
-// deltas like everything else, so that the packets of other ports notice nothing.
+// The configured ports: a device or a VM, a slot in each worker's port table, a queue plan. Adding and removing them goes
+// through deltas like everything else, so that the packets of other ports notice nothing.
 
 import DataPlane
 import OpenFlow
@@ -8,7 +8,7 @@ package final class PortTable {
     package struct Entry {
         package let number: PortNumber
         package let name: String
-        package let device: EthernetDevice
+        package let end: End
         package let slot: UInt16
         package let plan: QueuePlan
         /// The `VLANBitmap` of a trunk that does not carry all VLANs.
@@ -16,14 +16,31 @@ package final class PortTable {
         /// Of a port with a rate or queues.
         let scheduler: SchedulerBlock?
 
+        /// What is at the port's other end.
+        package enum End {
+            case device(EthernetDevice)
+            case vm(VMPort)
+        }
+
+        package var device: EthernetDevice? {
+            if case .device(let device) = end { device } else { nil }
+        }
+
+        package var vm: VMPort? {
+            if case .vm(let vm) = end { vm } else { nil }
+        }
+
         /// Where a worker's packets for this port go.
         fileprivate func destination(worker: Int) -> Destination {
+            guard let device else { return vm?.destination(worker: worker) ?? .none }
             if let scheduler, plan.transmit == .owner(worker) { return .scheduler(scheduler.block) }
             return plan.destination(worker: worker, device: device.id)
         }
     }
 
     package private(set) var entries: [PortNumber: Entry] = [:]
+    /// What controllers have set of ports.
+    private var configs: [PortNumber: PortConfig] = [:]
     private let workers: [UnsafeMutablePointer<Worker>]
     private let pool: PacketPool
     private let publisher: Publisher
@@ -55,7 +72,7 @@ package final class PortTable {
 
     // MARK: Adding and removing
 
-    /// Opens the device and lets the workers poll it.
+    /// Opens the device and lets the workers poll it. What it receives lies in `region`, if there is one.
     package func add(
         number: PortNumber,
         name: String,
@@ -64,7 +81,8 @@ package final class PortTable {
         byHand: [Int: Int],
         mtu: Int? = nil,
         vlans: PortVLANs = .all,
-        egress: EgressQueues = EgressQueues()
+        egress: EgressQueues = EgressQueues(),
+        region: PacketRegion? = nil
     ) throws(PortError) -> Entry {
         guard let slot = freeSlots.last else { throw PortError(description: "more than \(PortSlot.limit - 1) ports") }
         let device: EthernetDevice
@@ -74,7 +92,8 @@ package final class PortTable {
                 receiveQueues: receiveQueues,
                 transmitQueues: workers.count,
                 mtu: mtu,
-                pool: pool
+                pool: pool,
+                region: region
             )
         } catch {
             throw PortError(description: "port \(number) (\(name)): \(error)")
@@ -110,21 +129,43 @@ package final class PortTable {
         let entry = Entry(
             number: number,
             name: name,
-            device: device,
+            end: .device(device),
             slot: slot,
             plan: plan,
             trunks: trunks,
             scheduler: scheduler
         )
+        try publish(entry, accessVLAN: access, isShared: region != nil)
+        return entry
+    }
+
+    /// Adds the port of a VM, to which nobody is attached yet.
+    func add(vm: VMPort) throws(PortError) -> Entry {
+        guard let slot = freeSlots.last else { throw PortError(description: "more than \(PortSlot.limit - 1) ports") }
+        let entry = Entry(
+            number: PortNumber(rawValue: vm.settings.number),
+            name: vm.settings.name,
+            end: .vm(vm),
+            slot: slot,
+            plan: QueuePlan(receiveQueues: 0, transmitQueues: workers.count, load: &load),
+            trunks: nil,
+            scheduler: nil
+        )
+        try publish(entry, accessVLAN: 0, isShared: true)
+        return entry
+    }
+
+    private func publish(_ entry: Entry, accessVLAN: UInt16, isShared: Bool) throws(PortError) {
         freeSlots.removeLast()
-        entries[number] = entry
+        entries[entry.number] = entry
         for (index, worker) in workers.enumerated() {
-            let port = worker.pointee.ports + Int(slot)
+            let port = worker.pointee.ports + Int(entry.slot)
             port.pointee.counters = PortCounters()
-            publisher.store(worker: index, port.word(\.number), UInt64(number.rawValue))
+            publisher.store(worker: index, port.word(\.number), UInt64(entry.number.rawValue))
             publisher.store(worker: index, port.word(\.config), 0)
-            publisher.store(worker: index, port.word(\.accessVLAN), UInt64(access))
-            publisher.store(worker: index, port.word(\.trunks), UInt64(UInt(bitPattern: trunks)))
+            publisher.store(worker: index, port.word(\.accessVLAN), UInt64(accessVLAN))
+            publisher.store(worker: index, port.word(\.trunks), UInt64(UInt(bitPattern: entry.trunks)))
+            publisher.store(worker: index, port.word(\.isShared), isShared ? 1 : 0)
             publisher.store(
                 worker: index,
                 port.word(\.destination),
@@ -132,16 +173,16 @@ package final class PortTable {
             )
         }
         guard publishLists() else {
-            remove(number) {}
-            throw PortError(description: "port \(number) (\(name)): no memory for the list of queues")
+            remove(entry.number) {}
+            throw PortError(description: "port \(entry.number) (\(entry.name)): no memory for the list of queues")
         }
         publisher.seal()
-        return entry
     }
 
     /// Lets no worker use the port any more, then closes its device and runs `done`.
     package func remove(_ number: PortNumber, done: @escaping () -> Void) {
         guard let entry = entries.removeValue(forKey: number) else { return }
+        configs[number] = nil
         entry.plan.leave(&load)
         for (index, worker) in workers.enumerated() {
             let port = worker.pointee.ports + Int(entry.slot)
@@ -157,17 +198,54 @@ package final class PortTable {
                 scheduler.empty()
                 memory.deallocate(scheduler.block, scheduler.bytes)
             }
-            entry.device.close()
+            entry.device?.close()
             freeSlots.append(entry.slot)
             done()
         }
     }
 
+    // MARK: VMs
+
+    /// Lets the workers serve a VM that wants to attach, and runs `done` when they do; false if there is no memory.
+    func attach(_ vm: VMPort, then done: @escaping () -> Void) -> Bool {
+        guard let entry = entries[PortNumber(rawValue: vm.settings.number)],
+            vm.beginAttaching(slot: entry.slot, memory: memory)
+        else { return false }
+        useDestination(of: entry)
+        guard publishLists() else {
+            detach(vm)
+            return false
+        }
+        publisher.seal()
+        publisher.whenApplied(done)
+        return true
+    }
+
+    /// Lets no worker serve a VM any more, and then takes back what it had.
+    func detach(_ vm: VMPort) {
+        guard let entry = entries[PortNumber(rawValue: vm.settings.number)] else { return }
+        vm.beginDetaching()
+        useDestination(of: entry)
+        _ = publishLists()
+        publisher.seal()
+        publisher.whenApplied { [memory] in vm.didDetach(memory: memory) }
+    }
+
     /// Lets the workers keep to what controllers have set of a port. No memory is needed, so it can't fail.
     func configure(_ number: PortNumber, _ config: PortConfig) {
         guard let entry = entries[number] else { return }
+        configs[number] = config
         for (index, worker) in workers.enumerated() {
             let port = worker.pointee.ports + Int(entry.slot)
+            publisher.store(worker: index, port.word(\.config), UInt64(config.rawValue))
+        }
+        useDestination(of: entry)
+    }
+
+    /// Lets the workers send a port's packets where they are to go by now.
+    private func useDestination(of entry: Entry) {
+        let config = configs[entry.number] ?? []
+        for (index, worker) in workers.enumerated() {
             let destination: Destination =
                 if config.contains(.portDown) {
                     .portDown
@@ -176,7 +254,7 @@ package final class PortTable {
                 } else {
                     entry.destination(worker: index)
                 }
-            publisher.store(worker: index, port.word(\.config), UInt64(config.rawValue))
+            let port = worker.pointee.ports + Int(entry.slot)
             publisher.store(worker: index, port.word(\.destination), destination.rawValue)
         }
     }
@@ -185,46 +263,55 @@ package final class PortTable {
     package func close() {
         for entry in entries.values {
             entry.scheduler?.empty()
-            entry.device.close()
+            entry.device?.close()
         }
     }
 
-    /// Sends each worker its list of queues, its list of ports for ALL, and the schedulers that it empties. What no worker polls is in
+    /// Sends each worker its list of queues, its list of ports for ALL, the schedulers that it empties, and the VMs that it serves. What no worker polls is in
     /// no list, even if there is no memory for the new ones: then an empty list stays.
     private func publishLists() -> Bool {
         let sorted = entries.values.sorted { $0.number < $1.number }
         var complete = true
         for (index, worker) in workers.enumerated() {
             let queues = sorted.flatMap { entry in
-                entry.plan.receive.enumerated().filter { $0.element == index }.map {
+                guard let device = entry.device else { return [ReceiveQueue]() }
+                return entry.plan.receive.enumerated().filter { $0.element == index }.map {
                     ReceiveQueue(
-                        device: entry.device.id,
+                        device: device.id,
                         queue: UInt16($0.offset),
                         slot: entry.slot,
-                        descriptor: entry.device.receiveDescriptor(ofQueue: $0.offset)
+                        descriptor: device.receiveDescriptor(ofQueue: $0.offset)
                     )
                 }
             }
             let receiveSize = ReceivePlan.size(count: queues.count)
             let floodSize = SlotList.size(count: sorted.count)
             let schedulers = sorted.filter { $0.plan.transmit == .owner(index) }.compactMap { $0.scheduler?.block }
-            let schedulersSize = SchedulerList.size(count: schedulers.count)
+            let schedulersSize = PointerList.size(count: schedulers.count)
+            let vmQueues = sorted.compactMap { $0.vm?.served(byWorker: index) }
+            let vmQueuesSize = PointerList.size(count: vmQueues.count)
             guard let receive = memory.allocate(receiveSize, reserve: true),
                 let flood = memory.allocate(floodSize, reserve: true),
-                let schedulerList = memory.allocate(schedulersSize, reserve: true)
+                let schedulerList = memory.allocate(schedulersSize, reserve: true),
+                let vmQueueList = memory.allocate(vmQueuesSize, reserve: true)
             else {
                 complete = false
                 continue
             }
             ReceivePlan.initialize(receive, queues, wake: worker.pointee.wakeDescriptor)
             SlotList.initialize(flood, sorted.map(\.slot))
-            SchedulerList.initialize(schedulerList, schedulers)
+            PointerList.initialize(schedulerList, schedulers)
+            PointerList.initialize(vmQueueList, vmQueues)
             let settings = worker.pointee.settings
             publisher.store(worker: index, settings.word(\.receivePlan), UInt64(UInt(bitPattern: receive)))
             publisher.store(worker: index, settings.word(\.floodPorts), UInt64(UInt(bitPattern: flood)))
             publisher.store(worker: index, settings.word(\.schedulers), UInt64(UInt(bitPattern: schedulerList)))
+            publisher.store(worker: index, settings.word(\.vmQueues), UInt64(UInt(bitPattern: vmQueueList)))
             for old in lists[index] { publisher.retire(old.block, old.bytes) }
-            lists[index] = [(receive, receiveSize), (flood, floodSize), (schedulerList, schedulersSize)]
+            lists[index] = [
+                (receive, receiveSize), (flood, floodSize), (schedulerList, schedulersSize),
+                (vmQueueList, vmQueuesSize),
+            ]
         }
         return complete
     }
@@ -257,7 +344,7 @@ package final class PortTable {
 
     func statistics(_ number: PortNumber) -> PortStatistics? {
         guard let entry = entries[number], let counters = counters(number) else { return nil }
-        let device = entry.device.deviceCounters
+        let device = entry.device?.deviceCounters
         // Nobody counts these, so they are all ones.
         let unknown = UInt64.max
         return PortStatistics(
@@ -269,7 +356,8 @@ package final class PortTable {
             receiveDropped: device.map { $0.receiveMissed &+ $0.noBuffer } ?? unknown,
             transmitDropped: counters.drops[DropReason.transmitFull.rawValue]
                 &+ counters.drops[DropReason.handoverFull.rawValue]
-                &+ counters.drops[DropReason.queueFull.rawValue],
+                &+ counters.drops[DropReason.queueFull.rawValue]
+                &+ counters.drops[DropReason.vmFull.rawValue],
             receiveErrors: device?.receiveErrors ?? unknown,
             transmitErrors: device?.transmitErrors ?? unknown,
             receiveFrameErrors: unknown,

@@ -25,7 +25,8 @@ extension Configuration {
     /// nothing in them, for each of them.)
     package static var knownKeys: Set<String> {
         let reader = YAMLReader(file: "")
-        let allMappings = "{datapath: {}, openflow: {tls: {}}, workers: {}, memory: {}, ports: [{}], metrics: {}}"
+        let allMappings =
+            "{datapath: {}, openflow: {tls: {}}, workers: {}, memory: {}, ports: [{}], vms: [{}], metrics: {}}"
         _ = try? parse(allMappings, reader: reader, availableCores: [0], checksFiles: false)
         return reader.knownKeys
     }
@@ -57,7 +58,10 @@ extension Configuration {
         workersValue?.mapping { workers.read(&$0, availableCores: availableCores) }
         let memoryValue = top["memory"]
         memoryValue?.mapping { memory.read(&$0) }
-        if let list = top["ports"]?.list { readPorts(list) }
+        let (portList, vmList) = (top["ports"]?.list, top["vms"]?.list)
+        var names = UniqueNames()
+        if let portList { readPorts(portList, &names) }
+        if let vmList { readVMs(vmList, &names) }
         top["metrics"]?.mapping { metrics.read(&$0) }
         if let value = top["run_directory"] {
             set(&runDirectory, value.parsed(parseRunDirectory))
@@ -71,15 +75,20 @@ extension Configuration {
         checkMemory(memoryValue ?? top.owner)
     }
 
-    private mutating func readPorts(_ list: [YAMLValue]) {
-        if list.count > Limits.ports {
-            list[Limits.ports].fail("there are \(list.count) ports: at most \(Limits.ports) are allowed")
-        }
-        var places: [String: YAMLValue] = [:]
-        func unique(_ what: String, _ value: YAMLValue?, _ text: String) {
+    /// What each port needs of its own, and who has it.
+    private struct UniqueNames {
+        private var places: [String: YAMLValue] = [:]
+
+        mutating func take(_ what: String, _ value: YAMLValue?, _ text: String) {
             guard let value, let first = places.updateValue(value, forKey: "\(what) \(text)") else { return }
             let line = first.node.mark.map { " in line \($0.line)" } ?? ""
             value.fail("the \(what) \(text) is taken by \(first.path)\(line): each port needs its own")
+        }
+    }
+
+    private mutating func readPorts(_ list: [YAMLValue], _ names: inout UniqueNames) {
+        if list.count > Limits.ports {
+            list[Limits.ports].fail("there are \(list.count) ports: at most \(Limits.ports) are allowed")
         }
         for element in list {
             element.mapping { mapping in
@@ -88,15 +97,48 @@ extension Configuration {
                 )
                 var port = Port(number: 0, name: "", device: "")
                 if set(&port.number, number?.portNumber) {
-                    unique("number", number, "\(PortNumber(rawValue: port.number))")
+                    names.take("number", number, "\(PortNumber(rawValue: port.number))")
                 }
-                if set(&port.name, name?.parsed(parseName)) { unique("name", name, port.name) }
-                if set(&port.device, device?.parsed(parseDevice)) { unique("device", device, port.deviceName) }
+                if set(&port.name, name?.parsed(parseName)) { names.take("name", name, port.name) }
+                if set(&port.device, device?.parsed(parseDevice)) { names.take("device", device, port.deviceName) }
                 set(&port.queues, mapping["queues"]?.number(1...Limits.receiveQueues))
                 set(&port.mtu, mapping["mtu"]?.number(Limits.mtu))
+                set(&port.group, mapping["group"]?.parsed(parseName))
                 port.readVLANs(&mapping)
                 port.egress.read(&mapping)
                 ports.append(port)
+            }
+        }
+    }
+
+    private mutating func readVMs(_ list: [YAMLValue], _ names: inout UniqueNames) {
+        let most = Limits.ports - ports.count
+        if list.count > most, most >= 0 {
+            list[most].fail(
+                "there are \(ports.count) ports and \(list.count) VMs: at most \(Limits.ports) are allowed together"
+            )
+        }
+        for element in list {
+            element.mapping { mapping in
+                let (number, name, group) = (
+                    mapping.required("number"), mapping.required("name"), mapping.required("group")
+                )
+                var vm = VM(number: 0, name: "", group: "")
+                if set(&vm.number, number?.number(1...Limits.portNumber)) {
+                    names.take("number", number, "\(PortNumber(rawValue: vm.number))")
+                }
+                if set(&vm.name, name?.parsed(parseName)) { names.take("name", name, vm.name) }
+                set(&vm.group, group?.parsed(parseName))
+                // One queue for each worker is all that there is yet.
+                _ = mapping["queues"]?.number(1...1)
+                vm.readRing(&mapping)
+                if let verdicts = mapping["verdicts"], let list = verdicts.list {
+                    set(&vm.verdicts, list.compactMap { $0.choice(Verdict.self) })
+                    if list.isEmpty { verdicts.fail("the list is empty: at least one verdict is wanted") }
+                }
+                set(&vm.heartbeat, mapping["heartbeat"]?.duration(Limits.heartbeat))
+                set(&vm.violations, mapping["violations"]?.number(0...Limits.violations))
+                vms.append(vm)
             }
         }
     }
@@ -264,6 +306,14 @@ extension Configuration.Port {
         if tag != nil { trunks.fail("the port has a tag: an access port is in that VLAN alone") }
         if list.isEmpty { trunks.fail("the list is empty: without it the port carries all VLANs") }
         vlans = .trunk(Set(list.compactMap { $0.number(Limits.trunk) }))
+    }
+}
+
+extension Configuration.VM {
+    fileprivate mutating func readRing(_ mapping: inout YAMLMapping) {
+        guard let value = mapping["ring"], let places = value.number(Limits.vmRing) else { return }
+        if places & (places - 1) != 0 { value.fail("\(places) is no power of two: 64, 128, 256, … is wanted") }
+        ring = places
     }
 }
 

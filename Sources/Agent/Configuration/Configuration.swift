@@ -1,6 +1,7 @@
 // What the configuration file says, as a plain value. Configuration+YAML.swift makes it from text and finds what is wrong
 // in it; docs/configuration.md describes every key, and a test compares the two.
 
+import CVMRing
 import NIOCore
 import TLS
 
@@ -12,6 +13,8 @@ package struct Configuration: Equatable, Sendable {
     package var memory = Memory()
     /// In the order of the file; numbers, names and devices are unique.
     package var ports: [Port] = []
+    /// In the order of the file; numbers and names are unique, those of ports included.
+    package var vms: [VM] = []
     package var metrics = Metrics()
     /// An absolute path without a slash at its end.
     package var runDirectory = "/run/ringway"
@@ -25,6 +28,9 @@ package struct Configuration: Equatable, Sendable {
     package var managementSocket: String { "\(runDirectory)/\(datapath.name).mgmt" }
     /// Where `ringway show` and the like find the agent: JSON on a Unix socket.
     package var controlSocket: String { "\(runDirectory)/\(datapath.name).ctl" }
+
+    /// Where the regions of memory are that VMs share: a file system for each trust group.
+    package var regionFolder: String { "\(runDirectory)/\(datapath.name).vms" }
 
     /// `datapath`: how the switch presents itself.
     package struct Datapath: Equatable, Sendable {
@@ -146,6 +152,8 @@ package struct Configuration: Equatable, Sendable {
         package var queues: Int?
         /// In bytes; nil: what the device comes with.
         package var mtu: Int?
+        /// The trust group whose VMs see what is received here; nil: none.
+        package var group: String?
         /// Where output to NORMAL may send it.
         package var vlans = PortVLANs.all
         /// What its packets wait in before they leave.
@@ -158,6 +166,44 @@ package struct Configuration: Equatable, Sendable {
         /// The name that DPDK knows the device by: the devargs up to the first comma.
         package var deviceName: String { String(device.prefix { $0 != "," }) }
     }
+
+    /// An entry of `vms`: a port whose other side is a network function, in a VM or a process.
+    package struct VM: Equatable, Sendable {
+        /// The OpenFlow port number; 1 to OFPP_MAX.
+        package var number: UInt32
+        /// 1 to 15 bytes.
+        package var name: String
+        /// The trust group; 1 to 15 bytes.
+        package var group: String
+        /// Packets that it may have in hand, for each worker: places of a ring, a power of two.
+        package var ring = 256
+        /// What it may say of a packet.
+        package var verdicts = Verdict.allCases
+        /// Without a beat for this long it is taken for dead.
+        package var heartbeat: TimeAmount = .seconds(1)
+        /// After so many violations of what vmring.h demands it is detached; 0: never.
+        package var violations = 1000
+
+        package init(number: UInt32, name: String, group: String) {
+            (self.number, self.name, self.group) = (number, name, group)
+        }
+    }
+
+    /// `vms[].verdicts`.
+    package enum Verdict: String, CaseIterable, Sendable {
+        case drop, next
+
+        /// The `vmring_verdict`.
+        package var number: UInt32 {
+            switch self {
+            case .drop: VMRING_DROP.rawValue
+            case .next: VMRING_NEXT.rawValue
+            }
+        }
+    }
+
+    /// The trust groups of ports and VMs, in alphabetical order.
+    package var groupNames: [String] { Set(ports.compactMap(\.group) + vms.map(\.group)).sorted() }
 
     /// `metrics`.
     package struct Metrics: Equatable, Sendable {

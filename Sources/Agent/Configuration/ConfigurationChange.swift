@@ -88,8 +88,12 @@ extension Configuration {
         compare("memory.huge_pages", memory.hugePages, new.memory.hugePages, \.rawValue)
         compare("memory.size", memory.size, new.memory.size, sizeText)
         compare("run_directory", runDirectory, new.runDirectory)
-        // A port's queues are given out when it is added: they can change only with the port.
+        compare("vms", vms, new.vms) { $0.isEmpty ? "none" : $0.map(\.name).joined(separator: ", ") }
+        for group in new.groupNames where !groupNames.contains(group) {
+            reasons.append("group \(group): its memory cannot be made at run time")
+        }
         let newPorts = new.portsByNumber
+        // A port's queues are given out when it is added: they can change only with the port.
         for port in ports where newPorts[port.number] == port {
             compare(
                 "workers.queues.\(port.name)",

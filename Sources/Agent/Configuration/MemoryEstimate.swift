@@ -48,22 +48,22 @@ extension Configuration {
     ///
     ///     buffers  = R × 1,024 + P × W × (1,024 + 32) + W × 1,440 + Q × 512
     ///     packets  = buffers × 2,432
-    ///     other    = 16 MiB + W × 1 MiB + (R + P × W) × 64 KiB
+    ///     other    = 16 MiB + W × 1 MiB + (R + P × W) × 64 KiB + G × 320
     ///     tables   = flow_limit × W × 320, and 16 MiB at least
     ///     at least = packets + other + 16 MiB
     ///     in all   = the larger of packets + other + tables and (other + tables) × 5/3
+    ///
+    /// `G` are the buffers of all trust groups; the packets in them lie in memory of the groups' own (`buffers(ofGroup:)`).
     package var memoryNeeded: MemoryEstimate {
         let workers = self.workers.cores.count
         let receiveQueues = ports.reduce(0) { $0 + ($1.queues ?? workers) }
         let transmitQueues = ports.count * workers
-        let buffers =
-            receiveQueues * Int(EthernetDevice.receiveRingSize)
-            + transmitQueues * (Int(EthernetDevice.transmitRingSize) + burstSize)
-            + workers * MemoryEstimate.buffersPerWorker
-            + ports.reduce(0) { $0 + $1.egress.places }
+        let buffers = buffers(of: ports)
+        let groupBuffers = groupNames.reduce(0) { $0 + self.buffers(ofGroup: $1) }
         let other =
             MemoryEstimate.fixedBytes + workers * MemoryEstimate.bytesPerWorker
             + (receiveQueues + transmitQueues) * MemoryEstimate.bytesPerQueue
+            + groupBuffers * PacketRegion.bytesBesides
         let bytesPerEntry = max(1, workers * MemoryEstimate.bytesPerFlowEntry)
         // Spare buffers leave room for the rest.
         let spare = min(memory.size / 5 * 2, memory.size - other - MemoryEstimate.smallestTables)
@@ -77,5 +77,21 @@ extension Configuration {
             tableLimit: tableLimit,
             flowEntries: min(openflow.flowLimit, tableLimit / bytesPerEntry)
         )
+    }
+
+    /// Packet buffers that the ports and VMs of a trust group need: those of the ports as above, and a ring of each VM for each
+    /// worker.
+    func buffers(ofGroup name: String) -> Int {
+        let rings = vms.filter { $0.group == name }.reduce(0) { $0 + $1.ring }
+        return buffers(of: ports.filter { $0.group == name }) + rings * workers.cores.count
+    }
+
+    private func buffers(of ports: [Port]) -> Int {
+        let workers = self.workers.cores.count
+        let receiveQueues = ports.reduce(0) { $0 + ($1.queues ?? workers) }
+        return receiveQueues * Int(EthernetDevice.receiveRingSize)
+            + ports.count * workers * (Int(EthernetDevice.transmitRingSize) + burstSize)
+            + workers * MemoryEstimate.buffersPerWorker
+            + ports.reduce(0) { $0 + $1.egress.places }
     }
 }

@@ -6,6 +6,7 @@ extension MetricsSnapshot {
         var text = PrometheusText()
         writePorts(&text)
         writeQueues(&text)
+        writeVMs(&text)
         writeDrops(&text)
         writeTables(&text)
         writeWorkers(&text)
@@ -69,6 +70,36 @@ extension MetricsSnapshot {
         family("transmit_bytes_total", .counter, "Bytes that left the port's queue.", \.transmitBytes)
         family("dropped_total", .counter, "Packets that the queue had no room for.", \.dropped)
         family("waiting_packets", .gauge, "Packets in the queue.", \.waiting)
+    }
+
+    private func writeVMs(_ text: inout PrometheusText) {
+        func family(_ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: (VMReport) -> UInt64) {
+            text.family("ringway_vm_\(name)", kind, help)
+            for vm in vms {
+                text.series([("port", "\(vm.number)"), ("name", vm.name), ("group", vm.group)], value(vm))
+            }
+        }
+        family("attached", .gauge, "Whether a network function is attached.") { $0.state == "attached" ? 1 : 0 }
+        family("attachments_total", .counter, "How often one has attached.") { UInt64($0.attachments) }
+        family("lent_packets", .gauge, "Packets that it has in hand.", \.lent)
+        family("copied_packets_total", .counter, "Packets that came from other memory than the group's.", \.copied)
+        family("wakes_total", .counter, "How often it was woken.", \.wakes)
+        family("reclaimed_packets_total", .counter, "Packets taken back from it when it was gone.") {
+            UInt64($0.reclaimed)
+        }
+        text.family("ringway_vm_violations_total", .counter, "What it gave back against the rules of its ring.")
+        for vm in vms {
+            for (kind, count) in [
+                ("foreign_buffer", vm.foreignBuffers), ("bad_place", vm.badPlaces), ("bad_verdict", vm.badVerdicts),
+            ] { text.series([("port", "\(vm.number)"), ("name", vm.name), ("kind", kind)], count) }
+        }
+        text.family("ringway_group_buffers", .gauge, "Packet buffers of a trust group, by who has them.")
+        for group in buffers {
+            let others = group.buffers - group.free - group.lent
+            for (state, count) in [("free", group.free), ("lent", group.lent), ("in_flight", max(0, others))] {
+                text.series([("group", group.group), ("state", state)], UInt64(count))
+            }
+        }
     }
 
     private func writeDrops(_ text: inout PrometheusText) {

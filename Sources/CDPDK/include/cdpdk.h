@@ -79,6 +79,21 @@ static inline struct rte_mbuf *_Nullable cdpdk_mbuf_copy(const struct rte_mbuf *
 static inline struct rte_mbuf *_Nullable cdpdk_mbuf_allocate(struct rte_mempool *_Nonnull pool) { return rte_pktmbuf_alloc(pool); }
 static inline void cdpdk_mbuf_free(struct rte_mbuf *_Nonnull m) { rte_pktmbuf_free(m); }
 static inline void cdpdk_mbuf_free_burst(struct rte_mbuf *_Nullable *_Nonnull m, uint32_t n) { rte_pktmbuf_free_bulk(m, n); }
+/// The beginning of the buffer that the packet lies in, and where in it the packet begins.
+static inline void *_Nonnull cdpdk_mbuf_buffer(const struct rte_mbuf *_Nonnull m) { return m->buf_addr; }
+static inline uint16_t cdpdk_mbuf_offset(const struct rte_mbuf *_Nonnull m) { return m->data_off; }
+static inline struct rte_mempool *_Nonnull cdpdk_mbuf_pool(const struct rte_mbuf *_Nonnull m) { return m->pool; }
+/// Makes the packet one of `length` bytes at `offset` of its only buffer, of which nothing else is known.
+static inline void cdpdk_mbuf_place(struct rte_mbuf *_Nonnull m, uint16_t offset, uint16_t length)
+{
+	m->data_off = offset;
+	m->data_len = length;
+	m->pkt_len = length;
+	m->ol_flags = 0;
+}
+/// Makes a packet count as one in a buffer of its pool's own, although that lies elsewhere: the buffer stays with the packet all the
+/// same, and no more is to be done when it is freed.
+static inline void cdpdk_mbuf_own_buffer(struct rte_mbuf *_Nonnull m) { m->ol_flags &= ~RTE_MBUF_F_EXTERNAL; }
 static inline const void *_Nonnull cdpdk_mbuf_read(
 	const struct rte_mbuf *_Nonnull m, uint32_t offset, uint32_t length, void *_Nonnull buffer)
 {
@@ -143,12 +158,16 @@ void cdpdk_wake(uint32_t *_Nonnull word, int fd);
 int cdpdk_event(void);
 /// Writes a byte into the pipe `fd` if the other side has armed `word`; disarms it. Orders like cdpdk_wake.
 void cdpdk_notify(uint32_t *_Nonnull word, int fd);
+/// Wakes the process that sleeps on `word` (futex(2)) in shared memory, if it says that it does. Orders like cdpdk_wake.
+bool cdpdk_wake_process(uint32_t *_Nonnull word);
 /// Arms `word` for one cdpdk_notify, with the fence that the handshake needs: look once more at what you wait for.
 void cdpdk_arm(uint32_t *_Nonnull word);
 /// A pipe whose ends do not block and are closed on exec; -1 with errno if there is none. (glibc's pipe2 needs _GNU_SOURCE.)
 int cdpdk_pipe(int fds[_Nonnull 2]);
 /// Makes the calling thread's short sleeps exact (the kernel's default is 50 µs more than asked for).
 void cdpdk_exact_timers(void);
+/// Lets the calling thread run on one core only; -1 with errno if it cannot. (glibc's sched_setaffinity needs _GNU_SOURCE.)
+int cdpdk_run_on(int core);
 /// Lets the process's heap grow by 16 MiB at a time. The control side allocates on one thread, and in an arena of that thread's
 /// own the C library would ask the kernel for every few pages that rules need.
 void cdpdk_heap_in_steps(void);

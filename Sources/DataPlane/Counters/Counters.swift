@@ -42,6 +42,14 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case vlan
     /// Output to NORMAL, for an address that no bridge forwards to (IEEE 802.1Q §8.6.3).
     case reservedAddress
+    /// Output to a VM that has as many packets in hand as it may have.
+    case vmFull
+    /// Output to a VM that is not attached.
+    case vmDetached
+    /// What a network function wanted: its verdict was to drop.
+    case verdict
+    /// A VM gave it back by a descriptor that says what it may not say.
+    case vmViolation
 
     package var name: String {
         switch self {
@@ -63,6 +71,10 @@ package enum DropReason: Int, CaseIterable, Sendable {
         case .meter: "meter"
         case .vlan: "vlan"
         case .reservedAddress: "reserved_address"
+        case .vmFull: "vm_full"
+        case .vmDetached: "vm_detached"
+        case .verdict: "verdict"
+        case .vmViolation: "vm_violation"
         }
     }
 }

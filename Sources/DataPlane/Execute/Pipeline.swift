@@ -3,6 +3,14 @@
 
 import CDPDK
 
+/// Where packets lie. A type, so that parsing those that nobody else writes to asks no question.
+private protocol PacketMemory {
+    /// Whether VMs may write there at any time.
+    static var isShared: Bool { get }
+}
+private enum PrivateMemory: PacketMemory { static var isShared: Bool { false } }
+private enum SharedMemory: PacketMemory { static var isShared: Bool { true } }
+
 extension Worker {
     /// Runs the first `count` packets of the burst through the tables, from the first one on.
     @inline(__always)
@@ -13,7 +21,11 @@ extension Worker {
             runUniform(count, ingress: ingress)
             return
         }
-        parse(count, depth: depth, ingress: ingress)
+        if ports[ingress.slot].isShared == 0 {
+            parse(count, depth: depth, ingress: ingress, in: PrivateMemory.self)
+        } else {
+            parse(count, depth: depth, ingress: ingress, in: SharedMemory.self)
+        }
         if settings.pointee.dropFragments != 0 {
             runTables(from: 0, dropFragments(count, ingress: ingress), of: count, ingress: ingress)
         } else if let plan = planInUse() {
@@ -27,7 +39,12 @@ extension Worker {
     /// Fills the keys of the burst's packets and makes them ready for the first table. Out of line, so that its few values
     /// stay in registers.
     @inline(never)
-    private borrowing func parse(_ count: Int, depth: ParseDepth, ingress: Ingress) {
+    private borrowing func parse<Memory: PacketMemory>(
+        _ count: Int,
+        depth: ParseDepth,
+        ingress: Ingress,
+        in _: Memory.Type
+    ) {
         let mbufs = burst.mbufs
         let keys = burst.keys
         let layouts = burst.layouts
@@ -35,8 +52,9 @@ extension Worker {
         let plain = depth == .transport
         for i in 0..<count {
             let mbuf = mbufs[i].unsafelyUnwrapped
-            let data = cdpdk_mbuf_data(mbuf)
-            let length = Int(cdpdk_mbuf_data_length(mbuf))
+            var data = UnsafePointer(cdpdk_mbuf_data(mbuf))
+            var length = Int(cdpdk_mbuf_data_length(mbuf))
+            if Memory.isShared { (data, length) = privateHeaders(data, length) }
             let key = UnsafeMutableRawPointer(keys + i).assumingMemoryBound(to: UInt64.self)
             key[FlowKey.Word.metadata] = 0
             key[FlowKey.Word.tunnel] = 0
@@ -45,6 +63,15 @@ extension Worker {
             Parser.parse(data, length: length, depth: depth, into: key, layouts + i)
         }
         burst.begin()
+    }
+
+    /// A copy of a packet's beginning: a VM may write to the packet while it is looked at, and what has been checked has to be
+    /// what is used. Good until the next one.
+    @inline(__always)
+    borrowing func privateHeaders(_ data: UnsafePointer<UInt8>, _ length: Int) -> (UnsafePointer<UInt8>, Int) {
+        let copied = min(length, Self.headerBytes)
+        headers.update(from: data, count: copied)
+        return (UnsafePointer(headers), copied)
     }
 
     /// Visits the tables, beginning with `first` for the `listed` packets of `burst.list`.

@@ -29,6 +29,11 @@ package struct PacketPool: @unchecked Sendable {
         self.count = count
     }
 
+    init(mempool: OpaquePointer, count: Int) {
+        self.mempool = mempool
+        self.count = count
+    }
+
     /// Buffers that nobody holds.
     package var available: Int { Int(rte_mempool_avail_count(mempool)) }
 

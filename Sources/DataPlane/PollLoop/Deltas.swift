@@ -77,6 +77,7 @@ extension Worker {
         // The last slot stands for "no port": it never has a destination, and no packet is received there.
         let slot = slot == Delta.noSlot ? PortSlot.limit - 1 : Int(slot)
         let ingress = Ingress(slot: slot, keyWord: UInt64(port.bigEndian), number: port)
+        state.pointee.inPort = port
         burst.mbufs[0] = mbuf
         runActions(program, packet: 0, ingress: ingress)
         flush()

@@ -61,6 +61,7 @@ extension Worker {
         beginStep(at: time)
         state.pointee.now = Clock.ticks(time)
         let ingress = ingress(slot: slot)
+        state.pointee.inPort = ingress.number
         burst.mbufs[0] = mbuf
         burst.lengths[0] = cdpdk_mbuf_packet_length(mbuf)
         let key = burst.keyWords(0)

@@ -14,33 +14,44 @@ extension Worker {
                 if applyDeltas() { return }
                 worked = true
             }
-            let plan = settings.pointee.receivePlan
+            let plan = UnsafeMutableRawPointer(mutating: settings.pointee.receivePlan)
             let queues = (plan + ReceivePlan.queuesOffset).assumingMemoryBound(to: ReceiveQueue.self)
             for i in 0..<plan.load(as: Int.self) {
-                if receive(from: queues[i]) { worked = true }
+                if receive(from: queues + i) { worked = true }
             }
+            if settings.pointee.vmQueues.load(as: Int.self) > 0, receiveFromVMs() { worked = true }
             if workerCount > 1, takeHandovers() { worked = true }
             if settings.pointee.schedulers.load(as: Int.self) > 0, sendQueued() { worked = true }
             endStep(worked: worked)
         }
     }
 
-    /// Receives a burst from one queue and runs it to its end.
+    /// Receives a burst from one queue of a device and runs it to its end.
     @inline(__always)
-    private borrowing func receive(from queue: ReceiveQueue) -> Bool {
-        let received = cdpdk_receive(queue.device, queue.queue, burst.mbufs, UInt16(burstSize))
+    private borrowing func receive(from queue: UnsafeMutablePointer<ReceiveQueue>) -> Bool {
+        if queue.pointee.feeds.queue != 0, isHeldBack(&queue.pointee.feeds) { return false }
+        let received = cdpdk_receive(queue.pointee.device, queue.pointee.queue, burst.mbufs, UInt16(burstSize))
         counters.pointee.polls &+= 1
         guard received > 0 else {
             counters.pointee.emptyPolls &+= 1
             return false
         }
+        run(Int(received), ingress: ingress(slot: Int(queue.pointee.slot)))
+        queue.pointee.feeds.queue = fedAlone(Int(received))
+        return true
+    }
+
+    /// Runs the first `received` packets of the burst to their end.
+    @inline(__always)
+    borrowing func run(_ received: Int, ingress: Ingress) {
         counters.pointee.bursts &+= 1
         counters.pointee.packets &+= UInt64(received)
         let isTimed = counters.pointee.bursts % WorkerCounters.timedBursts == 0
         state.pointee.isTimed = isTimed
+        state.pointee.inPort = ingress.number
+        state.pointee.fedCount = 0
         let start = isTimed ? Clock.cycles : 0
-        let ingress = ingress(slot: Int(queue.slot))
-        let count = admit(Int(received), ingress: ingress)
+        let count = admit(received, ingress: ingress)
         if count > 0 {
             if settings.pointee.standalone == 0 {
                 runPipeline(count, ingress: ingress)
@@ -53,7 +64,6 @@ extension Worker {
             ports[ingress.slot].counters.timedCycles &+= Clock.cycles &- start
             state.pointee.isTimed = false
         }
-        return true
     }
 
     /// Counts what was received, and sees to it that only Ethernet frames go on, and none that came by a closed port. Returns

@@ -14,8 +14,10 @@ package struct WorkerSettings {
     package var dropFragments: UInt64
     /// A `SlotList` of the ports that output to ALL goes to.
     package var floodPorts: UnsafeRawPointer
-    /// A `SchedulerList` of the ports whose queues this worker empties.
+    /// A `PointerList` of the schedulers of ports whose queues this worker empties.
     package var schedulers: UnsafeRawPointer
+    /// A `PointerList` of the VMs' queues that this worker serves.
+    package var vmQueues: UnsafeRawPointer
     /// The address of the `MeterSlot` of packet-ins (OFPM_CONTROLLER); 0: none.
     package var controllerMeter: UInt64
     /// The `AddressTable` of output to NORMAL.
@@ -37,6 +39,11 @@ struct WorkerState {
     var droppedCount = 0
     /// Whether the cycles that the present burst takes are counted: those of each would cost more than they tell.
     var isTimed = false
+    /// The port number where the packets in hand came in.
+    var inPort: UInt32 = 0
+    /// The VM's queue that was last output to in this burst, and how many packets; see `ReceiveQueue.feeds`.
+    var fed: UInt64 = 0
+    var fedCount = 0
     /// Whether something was published for the control side in this burst.
     var notify = false
     /// Empty steps until an adaptive worker sleeps.
@@ -86,6 +93,8 @@ package struct Worker: ~Copyable {
     let state: UnsafeMutablePointer<WorkerState>
     package let burst: Burst
     let scratch: LookupScratch
+    /// Where the beginning of a packet in shared memory is copied to, to be parsed.
+    let headers: UnsafeMutablePointer<UInt8>
     let cache: UnsafeMutablePointer<FlowCacheState>
     /// An action set that several tables wrote to, in order of execution.
     let mergedSet: UnsafeMutablePointer<ActionOp>
@@ -134,6 +143,7 @@ package struct Worker: ~Copyable {
                 dropFragments: 0,
                 floodPorts: emptyList(),
                 schedulers: emptyList(),
+                vmQueues: emptyList(),
                 controllerMeter: 0,
                 addresses: UnsafeMutableRawPointer(mutating: emptyList()),
                 standalone: 0,
@@ -156,6 +166,7 @@ package struct Worker: ~Copyable {
         peers = zeroed(workerCount)
         burst = Burst()
         scratch = LookupScratch()
+        headers = zeroed(Self.headerBytes)
         cache = cacheAligned(1)
         cache.initialize(to: FlowCacheState(mode: flowCache))
         mergedSet = zeroed(ActionOp.setPlaces)
@@ -164,6 +175,8 @@ package struct Worker: ~Copyable {
     }
 
     static let droppedCapacity = 64
+    /// Of a packet that a VM may write to at any time, so many bytes are looked at for headers.
+    static let headerBytes = 512
 }
 
 /// How a worker waits for packets.
@@ -188,6 +201,24 @@ package struct SlotList {
     }
 }
 
+/// Things that a worker goes through in each step of its loop: a count, then where they lie.
+package enum PointerList {
+    static let pointersOffset = 16
+
+    package static func size(count: Int) -> Int { pointersOffset + 8 * count }
+
+    package static func initialize(_ memory: UnsafeMutableRawPointer, _ pointers: [UnsafeMutableRawPointer]) {
+        memory.storeBytes(of: pointers.count, as: Int.self)
+        let array = (memory + pointersOffset).assumingMemoryBound(to: UnsafeMutableRawPointer.self)
+        for (i, pointer) in pointers.enumerated() { array[i] = pointer }
+    }
+
+    @inline(__always)
+    static func elements<Element>(_ list: UnsafeRawPointer) -> UnsafePointer<UnsafeMutablePointer<Element>> {
+        (list + pointersOffset).assumingMemoryBound(to: UnsafeMutablePointer<Element>.self)
+    }
+}
+
 /// `count` zeroed elements on cache lines of their own (two, as the processor fetches them in pairs).
 func zeroed<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
     let pointer: UnsafeMutablePointer<Element> = cacheAligned(count)
@@ -205,7 +236,7 @@ func cacheAligned<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
         .bindMemory(to: Element.self, capacity: max(count, 1))
 }
 
-/// A `ReceivePlan`, a `SlotList`, a `SchedulerList` or an `AddressTable` with nothing in it: a worker with such a plan does not sleep.
+/// A `ReceivePlan`, a `SlotList`, a `PointerList` or an `AddressTable` with nothing in it: a worker with such a plan does not sleep.
 func emptyList() -> UnsafeRawPointer {
     let memory: UnsafeMutablePointer<UInt64> = zeroed(4)
     return UnsafeRawPointer(memory)

@@ -23,13 +23,14 @@ package struct EthernetDevice: Sendable {
     }
 
     /// Makes and starts a device with as many queues as the driver has, up to `receiveQueues` and `transmitQueues`. `mtu` in bytes;
-    /// nil: what the device comes with.
+    /// nil: what the device comes with. It receives into `pool`, or, if it is a port of a trust group, into the group's `region`.
     package static func open(
         devargs: String,
         receiveQueues: Int,
         transmitQueues: Int,
         mtu: Int? = nil,
-        pool: PacketPool
+        pool: PacketPool,
+        region: PacketRegion? = nil
     ) throws(DeviceError) -> EthernetDevice {
         let name = String(devargs.prefix { $0 != "," })
         func check(_ result: Int32, _ step: String) throws(DeviceError) {
@@ -45,6 +46,11 @@ package struct EthernetDevice: Sendable {
             throw DeviceError(description: "\(devargs): the driver made no Ethernet port named \(name)")
         }
         do throws(DeviceError) {
+            if let region, !devargs.hasPrefix("net_") {
+                var info = rte_eth_dev_info()
+                try check(rte_eth_dev_info_get(id, &info), "no device information")
+                try check(info.device.map(region.map(for:)) ?? -ENODEV, "the group's memory cannot be mapped for it")
+            }
             return try start(
                 id: id,
                 name: name,
@@ -52,7 +58,7 @@ package struct EthernetDevice: Sendable {
                 receiveQueues: receiveQueues,
                 transmitQueues: transmitQueues,
                 mtu: mtu,
-                pool: pool,
+                pool: region?.pool ?? pool,
                 sockets: sockets,
                 check: check
             )

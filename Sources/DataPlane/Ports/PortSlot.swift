@@ -28,6 +28,13 @@ package struct Destination: RawRepresentable, Equatable, Sendable {
         Destination(rawValue: 6 << 56 | UInt64(UInt(bitPattern: address)))
     }
 
+    /// A VM: the address of the `VMQueue` that this worker has of it.
+    package static func vm(_ queue: UnsafeMutablePointer<VMQueue>) -> Destination {
+        Destination(rawValue: 7 << 56 | UInt64(UInt(bitPattern: queue)))
+    }
+    /// A VM's port while no VM is attached.
+    package static let vmDetached = Destination(rawValue: 8 << 56)
+
     var kind: UInt64 { rawValue >> 56 }
     /// There is a port, but controllers have set that nothing is sent there.
     var isClosed: Bool { kind == 4 || kind == 5 }
@@ -35,9 +42,12 @@ package struct Destination: RawRepresentable, Equatable, Sendable {
     var scheduler: UnsafeMutablePointer<PortScheduler>? {
         UnsafeMutablePointer(bitPattern: UInt(rawValue & (1 << 56 - 1)))
     }
-    /// Why packets go nowhere from here: for what is neither a device nor a worker.
+    /// Of a VM.
+    var vmQueue: UnsafeMutablePointer<VMQueue>? { UnsafeMutablePointer(bitPattern: UInt(rawValue & (1 << 56 - 1))) }
+    /// Why packets go nowhere from here: for what is neither a device nor a worker nor a VM.
     var dropReason: DropReason {
         switch kind {
+        case 8: .vmDetached
         case 4: .portDown
         case 5: .noForward
         default: .noSuchPort
@@ -59,6 +69,8 @@ package struct PortSlot {
     package var accessVLAN: UInt64 = 0
     /// The address of the `VLANBitmap` of what a trunk carries; 0: all VLANs.
     package var trunks: UInt64 = 0
+    /// Not 0: what is received there lies in memory that VMs can write to, at any time.
+    package var isShared: UInt64 = 0
     /// Packets in `gathered`.
     package var count: Int
     /// Whether it is in the list of slots to be flushed at the end of the burst.
@@ -86,6 +98,7 @@ package struct ReceiveQueue: BitwiseCopyable, Sendable {
     package var slot: UInt16
     /// A descriptor that is readable while the queue has packets; -1 where the driver has none.
     package var descriptor: Int32
+    var feeds = FedQueue()
     package init(device: UInt16, queue: UInt16, slot: UInt16, descriptor: Int32 = -1) {
         self.device = device
         self.queue = queue

@@ -292,16 +292,3 @@ extension UnsafeMutablePointer<PortScheduler> {
         return -1
     }
 }
-
-/// The schedulers whose queues a worker empties: a count, then their addresses.
-package enum SchedulerList {
-    static let addressesOffset = 16
-
-    package static func size(count: Int) -> Int { addressesOffset + 8 * count }
-
-    package static func initialize(_ memory: UnsafeMutableRawPointer, _ schedulers: [UnsafeMutableRawPointer]) {
-        memory.storeBytes(of: schedulers.count, as: Int.self)
-        let array = (memory + addressesOffset).assumingMemoryBound(to: UnsafeMutableRawPointer.self)
-        for (i, scheduler) in schedulers.enumerated() { array[i] = scheduler }
-    }
-}

@@ -27,8 +27,7 @@ extension Worker {
     @inline(never)
     package borrowing func sendQueued() -> Bool {
         let list = settings.pointee.schedulers
-        let schedulers = (list + SchedulerList.addressesOffset)
-            .assumingMemoryBound(to: UnsafeMutablePointer<PortScheduler>.self)
+        let schedulers: UnsafePointer<UnsafeMutablePointer<PortScheduler>> = PointerList.elements(list)
         var worked = false
         var waits = false
         for i in 0..<list.load(as: Int.self) where schedulers[i].pointee.count > 0 {

@@ -38,7 +38,8 @@ struct ConfigurationDocumentationTests {
     /// A configuration in which `key` has the given YAML; nil leaves it out.
     private func document(_ key: String, _ value: String?) -> String {
         var sections: [String: [String: String]] = [
-            "datapath": ["id": "1"], "ports[]": ["number": "1", "name": "a", "device": "net_null0"],
+            "datapath": ["id": "1"], "ports[]": ["number": "3", "name": "a", "device": "net_null0"],
+            "vms[]": ["number": "2", "name": "b", "group": "g"],
         ]
         var top: [String: String] = [:]
         let parts = key.split(separator: ".").map(String.init)
@@ -57,7 +58,12 @@ struct ConfigurationDocumentationTests {
         for (section, keys) in sections where top[section] == nil && key != section {
             let mapping =
                 "{" + keys.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + "}"
-            if section == "ports[]" { top["ports"] = top["ports"] ?? "[\(mapping)]" } else { top[section] = mapping }
+            if section.hasSuffix("[]") {
+                let list = String(section.dropLast(2))
+                top[list] = top[list] ?? "[\(mapping)]"
+            } else {
+                top[section] = mapping
+            }
         }
         return top.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "\n")
     }
@@ -84,7 +90,7 @@ struct ConfigurationDocumentationTests {
     @Test func statedDefaultsAreTheDefaults() throws {
         var checked = 0
         for row in Self.rows where row.fallback.hasPrefix("`") {
-            let without = try parse(document(row.key, row.key == "ports" ? "[]" : nil))
+            let without = try parse(document(row.key, ["ports", "vms"].contains(row.key) ? "[]" : nil))
             #expect(try parse(document(row.key, Self.unquoted(row.fallback))) == without, "\(row.key): \(row.fallback)")
             checked += 1
         }

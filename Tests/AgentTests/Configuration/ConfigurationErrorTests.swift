@@ -20,7 +20,7 @@ struct ConfigurationErrorTests {
     private static let table: [(line: String, message: String)] = [
         (
             "datapaths: {}",
-            "2:1: datapaths: there is no such key: allowed is datapath, openflow, workers, memory, ports, metrics, run_directory"
+            "2:1: datapaths: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, metrics, run_directory"
         ),
         ("metrics: {lisen: 1}", "2:11: metrics.lisen: there is no such key: allowed is listen"),
         (
@@ -226,7 +226,7 @@ struct ConfigurationErrorTests {
         ("a: {b", "3:1: this is no YAML: did not find expected ',' or '}' (while parsing a flow mapping, line 2)"),
         (
             "? [1]\n: 1",
-            "2:3: ?: there is no such key: allowed is datapath, openflow, workers, memory, ports, metrics, run_directory"
+            "2:3: ?: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, metrics, run_directory"
         ),
         ("a: *b", "2:4: this is no YAML: found undefined alias"),
     ]

@@ -15,6 +15,11 @@ func fullSnapshot() -> MetricsSnapshot {
     var queue = QueueReport(port: 1, name: "h1", queue: 4, packets: 31, bytes: 32, dropped: 33)
     queue.waiting = 34
     snapshot.queues = [queue, QueueReport(port: 1, name: "h1", queue: nil, packets: 35, bytes: 36, dropped: 37)]
+    var vm = VMReport(number: 10, name: "fw", group: "a", state: "attached", ring: 256)
+    (vm.attachments, vm.lent, vm.copied, vm.wakes, vm.reclaimed) = (41, 42, 43, 44, 45)
+    (vm.foreignBuffers, vm.badPlaces, vm.badVerdicts) = (46, 47, 48)
+    snapshot.vms = [vm]
+    snapshot.buffers = [BufferReport(group: "a", buffers: 100, free: 51, lent: 42)]
     snapshot.drops = [
         DropReport(reason: "table_miss", port: 1, packets: 7), DropReport(reason: "no_buffer", port: nil, packets: 8),
     ]
@@ -95,6 +100,18 @@ struct PrometheusTextTests {
                 ringway_queue_dropped_total{port="1",name="h1",queue="default"} 37
                 ringway_queue_waiting_packets{port="1",name="h1",queue="4"} 34
                 ringway_queue_waiting_packets{port="1",name="h1",queue="default"} 0
+                ringway_vm_attached{port="10",name="fw",group="a"} 1
+                ringway_vm_attachments_total{port="10",name="fw",group="a"} 41
+                ringway_vm_lent_packets{port="10",name="fw",group="a"} 42
+                ringway_vm_copied_packets_total{port="10",name="fw",group="a"} 43
+                ringway_vm_wakes_total{port="10",name="fw",group="a"} 44
+                ringway_vm_reclaimed_packets_total{port="10",name="fw",group="a"} 45
+                ringway_vm_violations_total{port="10",name="fw",kind="foreign_buffer"} 46
+                ringway_vm_violations_total{port="10",name="fw",kind="bad_place"} 47
+                ringway_vm_violations_total{port="10",name="fw",kind="bad_verdict"} 48
+                ringway_group_buffers{group="a",state="free"} 51
+                ringway_group_buffers{group="a",state="lent"} 42
+                ringway_group_buffers{group="a",state="in_flight"} 7
                 ringway_drops_total{reason="table_miss",port="1"} 7
                 ringway_drops_total{reason="no_buffer",port=""} 8
                 ringway_table_lookups_total{table="0"} 10

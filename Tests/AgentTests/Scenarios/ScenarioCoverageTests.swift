@@ -129,6 +129,10 @@ struct ScenarioCoverageTests {
             .packetInFull: "more packet-ins than the control side takes: an overload",
             .noBuffer: "no packet buffer left: an overload",
             .vlan: "ports that carry some VLANs only: NormalTests",
+            .vmFull: "a function that is too slow: VMQueueTests",
+            .vmDetached: "a function that is not there: FunctionTests",
+            .verdict: "what a function says: VMQueueTests",
+            .vmViolation: "what a function does: VMQueueTests",
         ]
         let reasons = fates.compactMap { if case .drop(let reason) = $0 { reason } else { nil } }
         for reason in DropReason.allCases {

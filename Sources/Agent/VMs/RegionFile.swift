@@ -1,0 +1,55 @@
+// A region of memory that VMs share with the agent, as a file: sparse, of the size that a guest's firmware wants to see, with the
+// pages at its beginning that are used.
+
+import CVMRing
+import Glibc
+
+final class RegionFile {
+    let path: String
+    let memory: UnsafeMutableRawPointer
+    /// Bytes in use, from the beginning.
+    let bytes: Int
+    private let descriptor: Int32
+
+    struct FileError: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Opens the file, or makes it, and maps its first `bytes`, which are whole pages and taken at once.
+    init(path: String, bytes: Int) throws(FileError) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw Self.error(path, errno) }
+        func check(_ result: Int32) throws(FileError) {
+            guard result != 0 else { return }
+            Glibc.close(descriptor)
+            throw Self.error(path, result)
+        }
+        try check(ftruncate(descriptor, off_t(VMRING_FILE_SIZE)) == 0 ? 0 : errno)
+        try check(posix_fallocate(descriptor, 0, off_t(bytes)))
+        let mapped = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
+        try check(mapped == MAP_FAILED ? errno : 0)
+        (self.path, self.bytes, self.descriptor) = (path, bytes, descriptor)
+        memory = mapped.unsafelyUnwrapped
+    }
+
+    /// Closes the file; nothing may use the memory any more.
+    func close() {
+        munmap(memory, bytes)
+        Glibc.close(descriptor)
+    }
+
+    /// Whether a process holds a lock of the first byte (fcntl(2), F_OFD_GETLK).
+    var isLocked: Bool {
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        lock.l_len = 1
+        // F_OFD_GETLK, which the C library shows to GNU sources only.
+        let result = fcntl(descriptor, 36, &lock)
+        return result == 0 && Int32(lock.l_type) != F_UNLCK
+    }
+
+    private static func error(_ path: String, _ number: Int32) -> FileError {
+        FileError(description: "\(path): \(String(cString: strerror(number)))")
+    }
+}

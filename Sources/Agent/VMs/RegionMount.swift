@@ -1,0 +1,82 @@
+// A file system of a trust group's own, in memory, with a limit of its size: a VM that touches what no region needs gets no page of
+// the host's, and only that VM's QEMU fails. It stays mounted for as long as somebody uses a file of it, whatever becomes of
+// the agent: the next one finds the files again. One that an operator has mounted there is used as it is; it is needed where the
+// agent has a mount namespace of its own (`ip netns exec` makes one), whose mounts functions elsewhere would not see.
+
+import Foundation
+import Glibc
+
+struct RegionMount {
+    /// Where the files are.
+    let path: String
+    let isHuge: Bool
+    /// Whether an agent has mounted it, rather than an operator.
+    private let isOwn: Bool
+    /// What stands as the device of those.
+    private static let source = "ringway"
+    /// Bytes; each file takes whole pages.
+    let pageSize: Int
+
+    struct MountError: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Bytes of a page of the kind that a mount has.
+    static func pageSize(isHuge: Bool) -> Int {
+        guard isHuge else { return Int(sysconf(Int32(_SC_PAGESIZE))) }
+        let information = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
+        let line = information.split(separator: "\n").first { $0.hasPrefix("Hugepagesize:") }
+        let kibibytes = line.flatMap { Int($0.split(whereSeparator: \.isWhitespace)[1]) } ?? 2048
+        return kibibytes << 10
+    }
+
+    /// Mounts a file system at `path`, or takes the one that is there.
+    ///
+    /// - Parameters:
+    ///   - bytes: What the files take, in whole pages.
+    ///   - isHuge: Whether huge pages are wanted. A file system that is in use stays of the kind that it is.
+    init(path: String, isHuge: Bool, bytes: Int) throws(MountError) {
+        self.path = path
+        do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
+            throw MountError(description: "\(path): \(reason(of: error))")
+        }
+        let type = isHuge ? "hugetlbfs" : "tmpfs"
+        if let present = Self.mounted(at: path),
+            present.source != Self.source || present.type == type || umount(path) != 0
+        {
+            isOwn = present.source == Self.source
+            self.isHuge = present.type == "hugetlbfs"
+            pageSize = Self.pageSize(isHuge: self.isHuge)
+            // It may have been made for less. Where it cannot grow there will be no pages for the files, and that is said then.
+            if isOwn { _ = mount(Self.source, path, present.type, UInt(MS_REMOUNT), "size=\(bytes)") }
+            return
+        }
+        isOwn = true
+        self.isHuge = isHuge
+        pageSize = Self.pageSize(isHuge: isHuge)
+        let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        let options = "size=\(bytes),mode=0700" + (isHuge ? ",pagesize=\(pageSize)" : "")
+        guard mount(Self.source, path, type, flags, options) == 0 else {
+            throw MountError(
+                description:
+                    "\(path): a file system for VMs (\(type)) cannot be mounted: \(String(cString: strerror(errno)))"
+            )
+        }
+    }
+
+    /// Unmounts what an agent has mounted, unless somebody still uses its files.
+    func close() {
+        guard isOwn, umount(path) == 0 else { return }
+        rmdir(path)
+        // The folder of all groups, if this was the last.
+        rmdir((path as NSString).deletingLastPathComponent)
+    }
+
+    /// The file system whose root is at this path; nil: none is mounted there.
+    private static func mounted(at path: String) -> (source: String, type: String)? {
+        let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
+        // Device, path, type, options; the last one mounted at a path is the one that is seen.
+        let fields = mounts.split(separator: "\n").map { $0.split(separator: " ") }
+        return fields.last { $0.count > 2 && $0[1] == path }.map { (String($0[0]), String($0[2])) }
+    }
+}

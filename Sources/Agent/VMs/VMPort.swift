@@ -1,0 +1,191 @@
+// A VM's port: who is at its other end, from the words in the region of rings. An attachment begins when the VM's side writes a
+// new epoch, and ends with another one, with the lock of a process, or when no beat comes any more; then every buffer that the
+// VM had in hand is taken back.
+//
+//   detached --a new epoch--> attaching --workers serve the rings--> attached
+//      ^                                                                |
+//      +------workers have left the rings, buffers are back------- detaching
+
+import CVMRing
+import DataPlane
+import NIOCore
+import OpenFlow
+
+package final class VMPort {
+    package enum State: String, Sendable { case detached, attaching, attached, detaching }
+
+    /// Why an attachment ended, as the log and `ringway show vms` say it.
+    package enum End: String, Sendable {
+        case left = "detached itself"
+        case anew = "attached anew"
+        case gone = "the process ended"
+        case silent = "no heartbeat"
+        case violations = "too many violations"
+        case broken = "claimed more than its ring holds"
+    }
+
+    package let settings: Configuration.VM
+    let group: TrustGroup
+    private let rings: RingRegion
+    private let workers: Int
+    /// By worker; see `VMQueue.owner`.
+    private let owners: [UInt16]
+
+    package private(set) var state = State.detached
+    /// By worker, while it is attached.
+    private(set) var queues: [UnsafeMutablePointer<VMQueue>] = []
+    private var epoch: UInt64 = 0
+    private var lastBeat: UInt64 = 0
+    private var lastBeatTime = NIODeadline.now()
+
+    /// Of attachments that have ended.
+    private var pastCounters = VMQueueCounters()
+    package private(set) var attachments = 0
+    /// Buffers that were taken back from attachments that ended.
+    package private(set) var reclaimed = 0
+    package private(set) var lastEnd: End?
+
+    /// - Parameter firstOwner: Of as many owners as there are workers, none of which is another VM's.
+    init(settings: Configuration.VM, group: TrustGroup, workers: Int, firstOwner: UInt16) throws(TrustGroup.GroupError)
+    {
+        self.settings = settings
+        self.group = group
+        self.workers = workers
+        owners = (0..<UInt16(workers)).map { firstOwner + $0 }
+        rings = try group.makeRings(
+            vm: settings.name,
+            workers: workers,
+            capacity: settings.ring,
+            port: settings.number,
+            heartbeatMilliseconds: UInt32(clamping: settings.heartbeat.nanoseconds / 1_000_000)
+        )
+    }
+
+    // MARK: Looking at the VM's side
+
+    /// What the VM's side has come to want or to be.
+    enum Event: Equatable {
+        case wantsToAttach
+        case ended(End)
+    }
+
+    /// Looks at the VM's words; to be asked often, as a beat is missed when none comes for the configured time.
+    func look(at now: NIODeadline) -> Event? {
+        switch state {
+        case .attaching, .detaching: return nil
+        case .detached:
+            let wanted = rings.wanted
+            return wanted != 0 && wanted != epoch ? .wantsToAttach : nil
+        case .attached: return end(at: now).map { .ended($0) }
+        }
+    }
+
+    private func end(at now: NIODeadline) -> End? {
+        let wanted = rings.wanted
+        if wanted != epoch { return wanted == 0 ? .left : .anew }
+        if queues.contains(where: { $0.pointee.isBroken != 0 }) { return .broken }
+        if rings.claimsLock, !rings.file.isLocked { return .gone }
+        if settings.violations > 0, presentCounters.violations >= UInt64(settings.violations) { return .violations }
+        let beat = rings.heartbeat
+        if beat != lastBeat {
+            (lastBeat, lastBeatTime) = (beat, now)
+        } else if now - lastBeatTime > settings.heartbeat {
+            return .silent
+        }
+        return nil
+    }
+
+    // MARK: Attaching and detaching
+
+    /// Makes the queues by which workers serve what wants to attach; false if there is no memory for them.
+    func beginAttaching(slot: UInt16, memory: TableMemory) -> Bool {
+        let wanted = rings.wanted
+        var blocks: [UnsafeMutableRawPointer] = []
+        for _ in 0..<workers {
+            guard let block = memory.allocate(MemoryLayout<VMQueue>.stride, reserve: true) else {
+                for block in blocks { memory.deallocate(block, MemoryLayout<VMQueue>.stride) }
+                return false
+            }
+            blocks.append(block)
+        }
+        epoch = wanted
+        rings.clear()
+        let sleeping = rings.claimsLock ? rings.sleepWord : nil
+        queues = blocks.enumerated().map { worker, block in
+            let queue = block.bindMemory(to: VMQueue.self, capacity: 1)
+            let ends = rings.rings(ofWorker: worker)
+            queue.initialize(
+                to: VMQueue(
+                    region: group.region,
+                    toVM: ends.toVM,
+                    fromVM: ends.fromVM,
+                    capacity: settings.ring,
+                    owner: owners[worker],
+                    slot: slot,
+                    verdicts: settings.verdicts.reduce(0) { $0 | 1 << $1.number },
+                    sleeping: sleeping
+                )
+            )
+            return queue
+        }
+        state = .attaching
+        return true
+    }
+
+    /// The workers serve the rings: now the VM may.
+    func didAttach(at now: NIODeadline) {
+        (lastBeat, lastBeatTime) = (rings.heartbeat, now)
+        attachments += 1
+        state = .attached
+        rings.attached = epoch
+    }
+
+    /// Where a worker's packets for this port go.
+    func destination(worker: Int) -> Destination {
+        served(byWorker: worker).map { .vm($0.assumingMemoryBound(to: VMQueue.self)) } ?? .vmDetached
+    }
+
+    /// The queue that a worker is to serve.
+    func served(byWorker worker: Int) -> UnsafeMutableRawPointer? {
+        state == .attaching || state == .attached ? UnsafeMutableRawPointer(queues[worker]) : nil
+    }
+
+    /// Tells the VM that it is not attached any more, and why in the agent's words. The workers still serve the rings.
+    func end(_ end: End) {
+        rings.attached = 0
+        lastEnd = end
+    }
+
+    /// From now on the workers are not to serve the rings.
+    func beginDetaching() { state = .detaching }
+
+    /// No worker serves the rings any more: takes back what the VM had, and frees the queues.
+    func didDetach(memory: TableMemory) {
+        for (worker, queue) in queues.enumerated() {
+            pastCounters += queue.pointee.counters
+            reclaimed += group.region.reclaim(from: owners[worker])
+            memory.deallocate(queue, MemoryLayout<VMQueue>.stride)
+        }
+        queues = []
+        state = .detached
+    }
+
+    /// When the agent ends: tells the VM so.
+    func close() { rings.attached = 0 }
+
+    // MARK: Counters
+
+    private var presentCounters: VMQueueCounters {
+        queues.reduce(into: VMQueueCounters()) { $0 += $1.pointee.counters }
+    }
+
+    /// Of all attachments.
+    package var counters: VMQueueCounters {
+        var sum = pastCounters
+        sum += presentCounters
+        return sum
+    }
+
+    /// Packets that the VM has in hand.
+    package var lent: UInt64 { queues.reduce(0) { $0 + $1.pointee.lent } }
+}

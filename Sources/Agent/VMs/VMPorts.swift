@@ -1,0 +1,113 @@
+// All VMs' ports: made from the configuration, looked after every few milliseconds.
+
+import DataPlane
+import Logging
+import NIOCore
+import OpenFlow
+
+/// What lies behind the ports whose other side is a VM.
+final class VMPorts {
+    private(set) var groups: [String: TrustGroup] = [:]
+    private(set) var ports: [VMPort] = []
+    private let datapath: CompiledDatapath
+    private let log: Logger
+    /// A port has come up or gone down.
+    var onChange: (PortTable.Entry) -> Void = { _ in }
+
+    /// How often the VMs' words are looked at: an end is noticed, and an attachment answered, as soon as this.
+    static let interval = TimeAmount.milliseconds(10)
+
+    init(datapath: CompiledDatapath, log: Logger) {
+        self.datapath = datapath
+        self.log = log
+    }
+
+    /// Makes the regions of all groups that the configuration names.
+    func makeGroups(_ configuration: Configuration, isHuge: Bool) throws {
+        let workers = configuration.workers.cores.count
+        for name in configuration.groupNames {
+            groups[name] = try TrustGroup(
+                name: name,
+                folder: configuration.regionFolder,
+                buffers: configuration.buffers(ofGroup: name),
+                rings: configuration.vms.filter { $0.group == name }.map(\.ring),
+                workers: workers,
+                isHuge: isHuge
+            )
+        }
+    }
+
+    /// Where the ports of a group receive.
+    func region(ofGroup name: String) throws -> PacketRegion {
+        guard let group = groups[name] else {
+            throw PortTable.PortError(description: "there is no memory of the group \(name)")
+        }
+        return group.region
+    }
+
+    /// Makes a VM's port, to which nobody is attached yet.
+    func add(_ vm: Configuration.VM) throws -> PortTable.Entry {
+        guard let group = groups[vm.group] else {
+            throw PortTable.PortError(description: "vm \(vm.number) (\(vm.name)): there is no group \(vm.group)")
+        }
+        let workers = datapath.workers.count
+        let port = try VMPort(
+            settings: vm,
+            group: group,
+            workers: workers,
+            firstOwner: UInt16(1 + ports.count * workers)
+        )
+        let entry = try datapath.ports.add(vm: port)
+        ports.append(port)
+        return entry
+    }
+
+    /// Looks at all VMs' words, and does what they ask for.
+    func look(at now: NIODeadline = .now()) {
+        for port in ports {
+            switch port.look(at: now) {
+            case .wantsToAttach: attach(port)
+            case .ended(let end): detach(port, end)
+            case nil: break
+            }
+        }
+    }
+
+    private func attach(_ port: VMPort) {
+        let number = PortNumber(rawValue: port.settings.number)
+        guard
+            datapath.ports.attach(
+                port,
+                then: { [self] in
+                    port.didAttach(at: .now())
+                    log.info("vm attached", metadata: ["vm": "\(port.settings.name)", "port": "\(number)"])
+                    changed(number)
+                }
+            )
+        else {
+            log.error("vm not attached: no memory for its queues", metadata: ["vm": "\(port.settings.name)"])
+            return
+        }
+    }
+
+    private func detach(_ port: VMPort, _ end: VMPort.End) {
+        let number = PortNumber(rawValue: port.settings.number)
+        port.end(end)
+        log.info(
+            "vm detached",
+            metadata: ["vm": "\(port.settings.name)", "port": "\(number)", "reason": "\(end.rawValue)"]
+        )
+        datapath.ports.detach(port)
+        changed(number)
+    }
+
+    private func changed(_ number: PortNumber) {
+        if let entry = datapath.ports.entries[number] { onChange(entry) }
+    }
+
+    /// When the workers have stopped and the devices are closed.
+    func close() {
+        for port in ports { port.close() }
+        for group in groups.values { group.close() }
+    }
+}

@@ -1,0 +1,183 @@
+// The contract between the agent and a network function, in a virtual machine or in a process: two regions of shared memory,
+// and who writes what in them. All numbers are in the host's byte order (x86-64: little-endian).
+//
+//   packets   one for each trust group: `buffer_count` buffers of `buffer_size` bytes, one behind the other, and nothing else.
+//             Every VM of the group maps it.
+//   rings     one for each VM, which it alone maps: a `vmring_header`, the list of its rings, and the rings.
+//
+// A ring has one producer and one consumer. A buffer is owned by one side at a time: whose descriptor is in a ring to the VM
+// has been handed to the VM, which gives it back by a descriptor in the ring of the same worker and queue to the agent.
+// Descriptors come back in any order. A VM writes to buffers that it owns, to the positions and descriptors that are its own, and
+// to its part of the header. Whatever else it writes hurts nobody but its own group.
+#ifndef VMRING_H
+#define VMRING_H
+
+#include <linux/futex.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef __clang__
+#define _Nonnull
+#endif
+
+/// The first word of a region of rings, "vmringv1" in memory.
+#define VMRING_MAGIC 0x3176676e69726d76ULL
+#define VMRING_VERSION 1u
+/// Bytes of either file: at 4 GiB, a guest's firmware puts the device's memory above 4 GiB, where it is mapped write-back. The
+/// files are sparse; only their beginnings are used.
+#define VMRING_FILE_SIZE 0x100000000ULL
+
+/// What a VM says of a packet that it gives back.
+enum vmring_verdict {
+	/// Free the buffer.
+	VMRING_DROP = 0,
+	/// Look the packet up again: it comes in by the VM's port.
+	VMRING_NEXT = 1,
+};
+
+/// One packet on its way, in either direction.
+struct vmring_descriptor {
+	/// Index of the buffer in the packet region.
+	uint32_t buffer;
+	/// Where the packet begins, in bytes from the buffer's beginning, and its bytes.
+	uint16_t offset;
+	uint16_t length;
+	/// To the VM: the OpenFlow port where it came in; 0: none. From the VM: 0.
+	uint32_t port;
+	/// From the VM: a vmring_verdict.
+	uint8_t verdict;
+	uint8_t flags;
+	uint16_t reserved;
+};
+
+enum vmring_kind {
+	/// From the agent to the VM.
+	VMRING_RECEIVE = 1,
+	/// From the VM to the agent.
+	VMRING_TRANSMIT = 2,
+};
+
+/// An entry of the list of rings, written by the agent.
+struct vmring_entry {
+	/// A vmring_kind. A VM ignores what it does not know.
+	uint16_t kind;
+	/// The VM's queue.
+	uint16_t queue;
+	/// The worker at the other end.
+	uint16_t worker;
+	uint16_t reserved;
+	/// Descriptors: a power of two.
+	uint64_t capacity;
+	/// Where the ring lies, in bytes from the beginning of the region.
+	uint64_t offset;
+};
+
+/// The beginning of a region of rings.
+struct vmring_header {
+	// Written by the agent.
+	uint64_t magic;
+	uint32_t version;
+	/// Entries of the list.
+	uint32_t ring_count;
+	/// A number of its own for each life of the agent; 0 while the region is being made.
+	uint64_t agent_epoch;
+	/// The VM epoch that is attached; 0: none.
+	uint64_t attached;
+	/// Bytes of the packet region in use.
+	uint64_t packet_bytes;
+	/// Bytes of one buffer.
+	uint32_t buffer_size;
+	uint32_t buffer_count;
+	/// The VM's OpenFlow port number.
+	uint32_t port;
+	/// Milliseconds without a beat after which the VM is taken for dead.
+	uint32_t heartbeat_limit;
+	uint8_t agent_rest[128 - 56];
+
+	// Written by the VM.
+	/// A number of its own for each attachment, not 0; written last, after `seen_epoch` and `attach_flags`.
+	uint64_t epoch;
+	/// The agent epoch that it attaches to.
+	uint64_t seen_epoch;
+	/// Changes while the VM lives.
+	uint64_t heartbeat;
+	/// Bits: VMRING_LOCKED.
+	uint32_t attach_flags;
+	uint8_t vm_rest[128 - 28];
+
+	/// Not 0: the VM sleeps on this word (futex(2)), and wants to be woken when there is something in a ring. By itself, because
+	/// workers look at it with each burst.
+	uint32_t need_wakeup;
+	uint8_t sleep_rest[128 - 4];
+
+	struct vmring_entry rings[];
+};
+
+/// In `attach_flags`: a process that holds a lock (fcntl(2), F_OFD_SETLK) for writing of the first byte of the file for as long as
+/// it is attached. It may sleep on `need_wakeup`.
+#define VMRING_LOCKED 1u
+
+/// Positions count descriptors for ever; where one lies is the position modulo the capacity. Positions lie 128 bytes apart,
+/// because processors fetch cache lines in pairs.
+struct vmring_ring {
+	/// Descriptors produced: written by the producer, after them.
+	uint64_t produced;
+	uint8_t producer_rest[128 - 8];
+	/// Descriptors consumed: written by the consumer.
+	uint64_t consumed;
+	uint8_t consumer_rest[128 - 8];
+	struct vmring_descriptor descriptors[];
+};
+
+_Static_assert(sizeof(struct vmring_descriptor) == 16, "four descriptors a cache line");
+_Static_assert(sizeof(struct vmring_entry) == 24, "");
+_Static_assert(sizeof(struct vmring_header) == 384, "");
+_Static_assert(sizeof(struct vmring_ring) == 256, "");
+
+// Each reads a shared word once, so that what has been checked is what is used.
+
+static inline uint64_t vmring_load(const uint64_t *_Nonnull word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+static inline uint32_t vmring_load32(const uint32_t *_Nonnull word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+static inline void vmring_store(uint64_t *_Nonnull word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+static inline void vmring_store32(uint32_t *_Nonnull word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+
+/// A descriptor as two words of 8 bytes: buffer, offset and length from the lowest bits up; then port, verdict and flags.
+struct vmring_words {
+	uint64_t place;
+	uint64_t rest;
+};
+
+static inline struct vmring_words vmring_read(const struct vmring_descriptor *_Nonnull descriptor)
+{
+	const uint64_t *words = (const uint64_t *)(const void *)descriptor;
+	struct vmring_words copy = {__atomic_load_n(words, __ATOMIC_RELAXED), __atomic_load_n(words + 1, __ATOMIC_RELAXED)};
+	return copy;
+}
+
+static inline void vmring_write(struct vmring_descriptor *_Nonnull descriptor, uint64_t place, uint64_t rest)
+{
+	uint64_t *words = (uint64_t *)(void *)descriptor;
+	__atomic_store_n(words, place, __ATOMIC_RELAXED);
+	__atomic_store_n(words + 1, rest, __ATOMIC_RELAXED);
+}
+
+/// Tells the processor that a loop waits.
+static inline void vmring_pause(void) { __builtin_ia32_pause(); }
+
+// Sleeping. The sleeper raises its word, looks at the rings once more, and waits; the agent publishes and then looks at the word,
+// clears it, and wakes (FUTEX_WAKE) who sleeps there. A fence keeps each side's look behind its own store.
+
+/// The VM is about to sleep: look at the rings once more after this.
+static inline void vmring_before_sleep(uint32_t *_Nonnull word) { __atomic_store_n(word, 1, __ATOMIC_SEQ_CST); }
+
+/// Sleeps until the word is woken, but at most so many nanoseconds (below a second).
+static inline void vmring_sleep(uint32_t *_Nonnull word, uint32_t nanoseconds)
+{
+	struct timespec limit = {0, nanoseconds};
+	syscall(SYS_futex, word, FUTEX_WAIT, 1, &limit, (void *)0, 0);
+	__atomic_store_n(word, 0, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,82 @@
+// The main loop of a network function: attaches, polls, sleeps when there is nothing to do, attaches anew when the agent has,
+// and leaves on SIGTERM or SIGINT.
+
+import CVMRing
+import Glibc
+import Synchronization
+
+/// Whether a signal has asked for the end.
+private let signalled = Atomic(false)
+
+/// A program that does one thing with packets:
+///
+///     NetworkFunction.run { packet in packet.count > 1000 ? .drop : .next }
+public enum NetworkFunction {
+    /// Polls that find nothing before the function sleeps.
+    @usableFromInline static let pollsToSleep = 10_000
+
+    /// Runs until SIGTERM or SIGINT and ends the process: status 0, or 1 with a word on standard error about what is wrong. What it is
+    /// attached to stands in the environment, where `ringway nf run` puts it: RINGWAY_PACKETS and RINGWAY_RINGS, the paths of the two
+    /// files.
+    @inlinable
+    public static func run(_ decide: (inout Packet) -> Verdict) -> Never {
+        listenToSignals()
+        do throws(AttachError) {
+            var attachment = try found()
+            while try attachment.attach(unless: { isOver }) {
+                announce("attached as port \(attachment.port)")
+                poll(&attachment, decide)
+            }
+            attachment.detach()
+        } catch {
+            announce(error.description)
+            exit(1)
+        }
+        exit(0)
+    }
+
+    /// Polls until the agent has let the function go, or the function is to end.
+    @inlinable
+    static func poll(_ attachment: inout Attachment, _ decide: (inout Packet) -> Verdict) {
+        var idle = 0
+        while !isOver, attachment.isAttached {
+            if attachment.poll(decide) > 0 {
+                idle = 0
+            } else if idle < pollsToSleep {
+                idle += 1
+                vmring_pause()
+            } else {
+                attachment.sleep()
+            }
+        }
+    }
+
+    @usableFromInline
+    static func found() throws(AttachError) -> Attachment {
+        guard let packets = getenv("RINGWAY_PACKETS"), let rings = getenv("RINGWAY_RINGS") else {
+            throw AttachError(
+                description: "RINGWAY_PACKETS and RINGWAY_RINGS are not set: 'ringway nf run' starts network functions"
+            )
+        }
+        return try Attachment(packets: String(cString: packets), rings: String(cString: rings))
+    }
+
+    @usableFromInline
+    static func announce(_ text: String) {
+        let program = CommandLine.arguments.first.flatMap { $0.split(separator: "/").last } ?? "function"
+        let line = "\(program): \(text)\n"
+        line.withCString { _ = write(STDERR_FILENO, $0, strlen($0)) }
+    }
+
+    // MARK: Signals
+
+    @usableFromInline
+    static var isOver: Bool { signalled.load(ordering: .relaxed) }
+
+    @usableFromInline
+    static func listenToSignals() {
+        // Made before a handler uses it.
+        signalled.store(false, ordering: .relaxed)
+        for number in [SIGTERM, SIGINT] { signal(number) { _ in signalled.store(true, ordering: .relaxed) } }
+    }
+}

@@ -1,0 +1,46 @@
+// One packet in the hands of a network function.
+
+import CVMRing
+
+/// What a network function says of a packet.
+public enum Verdict: UInt8, Sendable {
+    /// Drop it.
+    case drop = 0
+    /// Look it up again: it comes in by the function's port.
+    case next = 1
+}
+
+/// A packet, where the agent put it: nothing has been copied, and nothing will be.
+public struct Packet: ~Copyable {
+    /// The buffer that it lies in. Shared memory, hence raw: other functions of the group see it as well.
+    @usableFromInline let buffer: UnsafeMutableRawPointer
+    @usableFromInline let bufferSize: Int
+    /// Where it begins in its buffer, in bytes.
+    public internal(set) var offset: Int
+    /// Its bytes, without frame check sequence.
+    public internal(set) var count: Int
+    /// The number of the OpenFlow port where it came in; 0: none.
+    public let inPort: UInt32
+
+    @usableFromInline
+    @inline(__always)
+    init(buffer: UnsafeMutableRawPointer, bufferSize: Int, offset: Int, count: Int, inPort: UInt32) {
+        (self.buffer, self.bufferSize) = (buffer, bufferSize)
+        (self.offset, self.count, self.inPort) = (offset, count, inPort)
+    }
+
+    /// Its bytes, from the Ethernet header on; good until the verdict.
+    @inlinable
+    public var bytes: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: buffer + offset, count: count)
+    }
+
+    /// Moves its beginning forward by `bytes`, or backward if that is negative, and its end by `tail`; false, and nothing changes, if
+    /// it would not lie in its buffer any more.
+    public mutating func move(start bytes: Int = 0, end tail: Int = 0) -> Bool {
+        let (newOffset, newCount) = (offset + bytes, count - bytes + tail)
+        guard newOffset >= 0, newCount >= 0, newOffset + newCount <= bufferSize else { return false }
+        (offset, count) = (newOffset, newCount)
+        return true
+    }
+}

@@ -1,0 +1,192 @@
+// What a worker hands to a function and takes back, and what it does when the function lies. The function's side is played by the
+// test, from the header that it shares with functions in any language.
+
+import CVMRing
+import DataPlane
+import Glibc
+import Testing
+
+@Suite("A VM's queue", .timeLimit(.minutes(2)), .serialized)
+struct VMQueueTests {
+    private static let frame: [UInt8] =
+        [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5] + (0..<46).map { UInt8($0) }
+
+    /// Port 1 to the function, and what it gives back to port 2.
+    private func makeLab(capacity: Int = 64, verdicts: UInt32 = 0b11) throws -> FunctionLab {
+        let lab = try FunctionLab(capacity: capacity, verdicts: verdicts)
+        try lab.forward(from: 1, to: 4)
+        try lab.forward(from: 4, to: 2)
+        return lab
+    }
+
+    @Test("hands a packet over where it lies, and takes it back where it lies")
+    func inPlace() throws {
+        let lab = try makeLab()
+        #expect(lab.receive(Self.frame)?.drops == [])
+        var descriptor = try #require(lab.take())
+        #expect(lab.bytes(descriptor) == Self.frame && descriptor.port == 1 && descriptor.length == 60)
+        #expect(lab.take() == nil && lab.region.lent == 1 && lab.queue.pointee.lent == 1)
+        // The function changes a byte, which is in the packet that goes on.
+        lab.packets.storeBytes(
+            of: 0xee,
+            toByteOffset: Int(descriptor.buffer) * PacketRegion.bufferSize + Int(descriptor.offset) + 20,
+            as: UInt8.self
+        )
+        descriptor.verdict = UInt8(VMRING_NEXT.rawValue)
+        lab.give(descriptor)
+        let outcome = lab.receiveFromVM()
+        var changed = Self.frame
+        changed[20] = 0xee
+        #expect(outcome.outputs.map(\.port) == [2] && outcome.outputs.map(\.bytes) == [changed])
+        #expect(lab.queue.pointee.counters.copied == 0 && lab.region.lent == 0 && lab.missing == 0)
+    }
+
+    @Test("lets the function make a packet longer and shorter at both ends")
+    func moves() throws {
+        let lab = try makeLab()
+        for (start, end) in [(-18, 0), (4, -10), (0, 2000)] {
+            _ = lab.receive(Self.frame)
+            var descriptor = try #require(lab.take())
+            descriptor.offset = UInt16(Int(descriptor.offset) + start)
+            descriptor.length = UInt16(Int(descriptor.length) - start + end)
+            descriptor.verdict = UInt8(VMRING_NEXT.rawValue)
+            let expected = lab.bytes(descriptor)
+            lab.give(descriptor)
+            #expect(lab.receiveFromVM().outputs.map(\.bytes) == [expected], "\(start), \(end)")
+        }
+        #expect(lab.missing == 0)
+    }
+
+    @Test("drops what the function wants dropped, by that name")
+    func dropVerdict() throws {
+        let lab = try makeLab()
+        _ = lab.receive(Self.frame)
+        lab.give(try #require(lab.take()))
+        #expect(lab.receiveFromVM().outputs.isEmpty)
+        #expect(lab.drops(.verdict) == 1 && lab.missing == 0 && lab.region.lent == 0)
+        #expect(lab.system.worker.pointee.ports[3].counters.receivedPackets == 1)
+    }
+
+    @Test("hands over no more than the function may have, whatever it says of what it has taken")
+    func full() throws {
+        let lab = try makeLab(capacity: 64)
+        for _ in 0..<70 { _ = lab.receive(Self.frame) }
+        #expect(lab.queue.pointee.lent == 64 && lab.drops(.vmFull) == 6)
+        var taken: [vmring_descriptor] = []
+        while let descriptor = lab.take() { taken.append(descriptor) }
+        #expect(taken.count == 64 && Set(taken.map(\.buffer)).count == 64)
+        _ = lab.receive(Self.frame)
+        #expect(lab.drops(.vmFull) == 7, "all of them are still in its hand")
+        lab.give(taken[0])
+        _ = lab.receiveFromVM()
+        _ = lab.receive(Self.frame)
+        #expect(lab.queue.pointee.lent == 64 && lab.drops(.vmFull) == 7)
+        // It is gone.
+        #expect(lab.region.reclaim(from: FunctionLab.owner) == 64)
+        #expect(lab.missing == 0 && lab.region.lent == 0)
+    }
+
+    @Test("copies once what comes from other memory")
+    func copies() throws {
+        let lab = try makeLab()
+        #expect(lab.system.receive(Self.frame, port: 1)?.drops == [])
+        let descriptor = try #require(lab.take())
+        #expect(lab.bytes(descriptor) == Self.frame && lab.queue.pointee.counters.copied == 1)
+        lab.give(descriptor)
+        _ = lab.receiveFromVM()
+        #expect(lab.missing == 0 && lab.system.missingPackets == 0)
+    }
+
+    enum Lie: CaseIterable { case beyondRegion, notLent, twice, tooLong, farOut, verdict, forbidden }
+
+    @Test("takes no lie for a packet", arguments: Lie.allCases)
+    func lies(_ lie: Lie) throws {
+        let lab = try makeLab(verdicts: lie == .forbidden ? 0b01 : 0b11)
+        _ = lab.receive(Self.frame)
+        _ = lab.receive(Self.frame)
+        var descriptor = try #require(lab.take())
+        let other = try #require(lab.take())
+        descriptor.verdict = UInt8(VMRING_NEXT.rawValue)
+        switch lie {
+        case .beyondRegion: descriptor.buffer = UInt32(lab.region.count)
+        case .notLent: descriptor.buffer = (0..<3).first { $0 != descriptor.buffer && $0 != other.buffer } ?? 0
+        case .twice: lab.give(descriptor)
+        case .tooLong: descriptor.length = UInt16(PacketRegion.bufferSize) - descriptor.offset + 1
+        case .farOut: (descriptor.offset, descriptor.length) = (.max, .max)
+        case .verdict: descriptor.verdict = 200
+        case .forbidden: break
+        }
+        lab.give(descriptor)
+        let outputs = lab.receiveFromVM().outputs.count
+        #expect(outputs == (lie == .twice ? 1 : 0))
+        let counters = lab.queue.pointee.counters
+        #expect(counters.violations == 1)
+        switch lie {
+        case .beyondRegion, .notLent, .twice: #expect(counters.foreignBuffers == 1)
+        case .tooLong, .farOut: #expect(counters.badPlaces == 1 && lab.drops(.vmViolation) == 1)
+        case .verdict, .forbidden: #expect(counters.badVerdicts == 1 && lab.drops(.vmViolation) == 1)
+        }
+        // What it did not give back is still its own.
+        let lent = [.beyondRegion, .notLent].contains(lie) ? 2 : 1
+        #expect(lab.region.lent == lent && lab.missing == 0)
+        #expect(lab.region.reclaim(from: FunctionLab.owner) == lent && lab.missing == 0)
+    }
+
+    @Test("stops listening to one that claims more than a ring holds", arguments: [65, 1 << 40, UInt64.max])
+    func overrun(claim: UInt64) throws {
+        let lab = try makeLab()
+        lab.claim(claim)
+        #expect(lab.receiveFromVM().outputs.isEmpty && lab.queue.pointee.isBroken != 0)
+        lab.claim(1)
+        #expect(lab.receiveFromVM().outputs.isEmpty && lab.queue.pointee.counters.violations == 0)
+    }
+
+    @Test("refuses frames that are none")
+    func runts() throws {
+        let lab = try makeLab()
+        _ = lab.receive(Self.frame)
+        var descriptor = try #require(lab.take())
+        (descriptor.length, descriptor.verdict) = (13, UInt8(VMRING_NEXT.rawValue))
+        lab.give(descriptor)
+        #expect(lab.receiveFromVM().outputs.isEmpty && lab.drops(.runt) == 1 && lab.missing == 0)
+    }
+
+    /// Random descriptors, positions and bytes, between packets of ports that have nothing to do with it.
+    @Test("keeps every buffer and every other packet, whatever the function writes")
+    func hostile() throws {
+        let lab = try makeLab()
+        try lab.forward(from: 3, to: 2)
+        var generator = SeededGenerator(5)
+        var held: [vmring_descriptor] = []
+        for step in 0..<20_000 {
+            _ = lab.receive(Self.frame)
+            while let descriptor = lab.take() { held.append(descriptor) }
+            for _ in 0..<Int.random(in: 0...3, using: &generator) {
+                var descriptor = held.randomElement(using: &generator) ?? vmring_descriptor()
+                descriptor.verdict = UInt8(VMRING_NEXT.rawValue)
+                switch Int.random(in: 0..<8, using: &generator) {
+                case 0: descriptor.buffer = .random(in: 0...600, using: &generator)
+                case 1: descriptor.buffer = .random(in: 0 ... .max, using: &generator)
+                case 2: descriptor.offset = .random(in: 0 ... .max, using: &generator)
+                case 3: descriptor.length = .random(in: 0 ... .max, using: &generator)
+                case 4: descriptor.verdict = .random(in: 0 ... .max, using: &generator)
+                case 5: held.removeAll { $0.buffer == descriptor.buffer }
+                default: break
+                }
+                lab.give(descriptor)
+            }
+            // It writes all over the packets.
+            let place = Int.random(in: 0..<FunctionLab.regionBytes - 64, using: &generator)
+            memset(lab.packets + place, Int32(step & 0xff), 64)
+            _ = lab.receiveFromVM()
+            if step % 64 == 0 {
+                let other = lab.system.receive(Self.frame, port: 3)
+                #expect(other?.outputs.map(\.bytes) == [Self.frame])
+                #expect(lab.missing == 0 && lab.queue.pointee.isBroken == 0)
+            }
+        }
+        #expect(lab.queue.pointee.counters.violations > 1000)
+        _ = lab.region.reclaim(from: FunctionLab.owner)
+        #expect(lab.region.pool.available == lab.region.count)
+    }
+}

@@ -1,0 +1,67 @@
+// Network functions of a running switch, as processes.
+
+import Foundation
+import Testing
+
+extension LiveSwitch {
+    /// A switch between two hosts, with functions of these names in the hosts' trust group, and rules by which packets of either
+    /// host go through all of them, in that order, to the other one. No function runs yet.
+    static func startedWithFunctions(
+        _ names: [String],
+        _ change: (inout Settings) -> Void = { _ in }
+    ) async throws -> LiveSwitch {
+        var settings = Settings(ports: [1, 2])
+        (settings.group, settings.vms) = ("tenant", names)
+        change(&settings)
+        let live = try await LiveSwitch(hosts: 2, settings: settings)
+        try await live.mountRegions()
+        try await live.start()
+        try await live.addChain()
+        return live
+    }
+
+    var regionFolder: String { "\(runDirectory)/live.vms/tenant" }
+
+    /// The agent has a mount namespace of its own, whose mounts a function outside does not see.
+    private func mountRegions() async throws {
+        try FileManager.default.createDirectory(atPath: regionFolder, withIntermediateDirectories: true)
+        let outcome = try await Command.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tests", regionFolder])
+        try #require(outcome.status == 0, "\(outcome)")
+    }
+
+    /// Each host's packets go from function to function; behind the last, their source says which way.
+    func addChain() async throws {
+        let last = 9 + settings.vms.count
+        try await addFlows("in_port=1,actions=output:10", "in_port=2,actions=output:10")
+        for number in 10..<last { try await addFlows("in_port=\(number),actions=output:\(number + 1)") }
+        try await addFlows(
+            "in_port=\(last),dl_src=02:00:00:00:00:01,actions=output:2",
+            "in_port=\(last),dl_src=02:00:00:00:00:02,actions=output:1"
+        )
+    }
+
+    /// Starts a function by `ringway nf run`, and waits until it is attached.
+    func startFunction(_ vm: String, _ function: String = "simple-forward") async throws -> Command {
+        let command = try Command([
+            Requirements.ringway, "nf", "run", function, "--config", configurationPath, "--vm", vm,
+        ])
+        let isAttached = try await eventually { try await self.vm(vm).text("state") == "attached" }
+        #expect(isAttached, "\(command.printed)\n\(agent?.printed ?? "")")
+        return command
+    }
+
+    /// The row of `ringway show vms`.
+    func vm(_ name: String) async throws -> Row {
+        try #require(try await show("vms").first { $0.text("name") == name })
+    }
+
+    /// The buffers of the hosts' group, by who has them.
+    func buffers() async throws -> (all: Int, free: Int, lent: Int) {
+        let metrics = try await metrics()
+        func count(_ state: String) -> Int {
+            Int(metrics["ringway_group_buffers{group=\"tenant\",state=\"\(state)\"}"] ?? -1)
+        }
+        let (free, lent) = (count("free"), count("lent"))
+        return (free + lent + count("in_flight"), free, lent)
+    }
+}
