@@ -14,11 +14,11 @@ class Pcap:
     process = None
     order = ""  # what the report says of it
 
-    def __init__(self, run, name, workload, seed):
+    def __init__(self, run, name, workload, seed, size=64):
         self.file = run.directory / f"{name}.pcap"
-        packets.write_pcap(self.file, workload.flows, seed)
+        packets.write_pcap(self.file, workload.flows, seed, size)
         self.sources = (f"net_pcap0,rx_pcap={self.file},infinite_rx=1",)
-        self.size = len(packets.frame(workload.flows[0])) + packets.CHECK_SEQUENCE
+        self.size = len(packets.frame(workload.flows[0], size)) + packets.CHECK_SEQUENCE
 
     @contextmanager
     def into(self, _):

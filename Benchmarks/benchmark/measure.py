@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from itertools import pairwise
 from typing import NamedTuple
 
 from .machine import CoreTimes
@@ -20,8 +21,8 @@ MEANT = 50
 # Less of the core's time than this, or more of it given to other guests, and the sample is disturbed: taken again.
 FULL_CORE = 0.98
 MUCH_STEAL = 0.01
-# The generator shares its core with all that controls.
-FULL_SOURCE = 0.95
+# The generator and the network function share their core with all that controls.
+FULL_PARTNER = 0.95
 ATTEMPTS = 3
 
 
@@ -31,7 +32,7 @@ class Sample(NamedTuple):
     rate: float  # Mpps out of port 2
     core_share: float  # of the polling core, by the polling thread
     steal: float  # of the polling core, by the hypervisor
-    source_share: float = 1.0  # of the generator's core, by the generator
+    partner_share: float = 1.0  # of the control core, by the generator or the network function
 
     @property
     def per_core(self):
@@ -40,49 +41,52 @@ class Sample(NamedTuple):
 
     @property
     def disturbed(self):
-        return self.core_share < FULL_CORE or self.source_share < FULL_SOURCE or self.steal > MUCH_STEAL
+        return self.core_share < FULL_CORE or self.partner_share < FULL_PARTNER or self.steal > MUCH_STEAL
 
     def __str__(self):
-        source = f", the generator {self.source_share:.0%}" if self.source_share < FULL_SOURCE else ""
-        return (
-            f"{self.rate:.2f} Mpps ({self.core_share:.0%} of the core{source}{', disturbed' if self.disturbed else ''})"
-        )
+        words = [f"{self.core_share:.0%} of the core"]
+        if self.partner_share < FULL_PARTNER:
+            words.append(f"{self.partner_share:.0%} of the other one for what is at the other end")
+        if self.disturbed:
+            words.append("disturbed")
+        return f"{self.rate:.2f} Mpps ({', '.join(words)})"
 
 
-def take_sample(switch: Switch, window, workload=None, lossless=True, source=None) -> Sample:
+def take_sample(switch: Switch, window, workload=None, lossless=True, partner=None) -> Sample:
     """The least disturbed of up to ATTEMPTS windows. With a workload it is checked that its rules were hit as it says;
     unless `lossless` is false, that no packet was lost."""
     checked = workload is not None and isinstance(switch, OpenFlowSwitch)
     before = hits(switch, workload) if checked else None
     samples = []
     for _ in range(ATTEMPTS):
-        samples.append(take_window(switch, window, lossless, source))
+        samples.append(take_window(switch, window, lossless, partner))
         if not samples[-1].disturbed:
             break
     if checked:
         check_rules(switch, workload, before)
-    return max(samples, key=lambda sample: sample.core_share + sample.source_share - sample.steal)
+    return max(samples, key=lambda sample: sample.core_share + sample.partner_share - sample.steal)
 
 
-def take_window(switch: Switch, window, lossless=True, source=None) -> Sample:
-    """`source`: the generator's process, if there is one."""
+def take_window(switch: Switch, window, lossless=True, partner=None) -> Sample:
+    """`partner`: the process on the control core, if there is one: the generator, or the network function."""
     cores, threads = [CoreTimes(core) for core in switch.setup.cores], Threads(switch.pid)
-    sender = Threads(source.pid) if source else None
+    others = Threads(partner.pid) if partner else None
     before = switch.counts()
     time.sleep(window)
     after = switch.counts()
-    source_share = min(1.0, max(sender.shares().values())) if sender else 1.0
+    partner_share = min(1.0, max(others.shares().values())) if others else 1.0
     shares, steal = threads.shares(), max(core.steal() for core in cores)
     switch.process.require_alive()
 
     seconds = after.time - before.time
-    received, sent = after.received - before.received, after.sent - before.sent
+    way = [later - earlier for earlier, later in zip(before.way, after.way)]
+    received, sent = way[0], way[-1]
     if after.sink_received:
         raise Invalid(f"the sink received {after.sink_received} packets: it floods the switch")
     if not sent:
         raise Invalid(f"no packet left in {seconds:.1f} s ({received} came in)")
-    if lossless and abs(received - sent) > IN_FLIGHT * received + BURSTS:
-        raise Invalid(f"{received} packets came in and {sent} left: some were dropped, or missed the rules")
+    if lossless:
+        check_losses(way)
     polling = []
     for core in cores:
         pinned = threads.pinned_to(core.core)
@@ -91,7 +95,18 @@ def take_window(switch: Switch, window, lossless=True, source=None) -> Sample:
         polling.append(max(shares.get(thread, 0) for thread in pinned))
     # Ticks of 10 ms make it a little more than all of the core at times.
     core_share = min(1.0, *polling)
-    return Sample(sent / seconds / 1e6, core_share, steal, source_share)
+    return Sample(sent / seconds / 1e6, core_share, steal, partner_share)
+
+
+def check_losses(way):
+    """`way`: packets at each port that they go through. All that came in has left; where there is a network function, to which
+    only as many go as it has room for, all that it was given."""
+    slack = IN_FLIGHT * way[0] + BURSTS
+    if any(later > earlier + slack for earlier, later in pairwise(way)):
+        raise Invalid(f"packets came from nowhere: {', '.join(map(str, way))} from port to port")
+    given = way[1:] if len(way) > 2 else way
+    if any(earlier > later + slack for earlier, later in pairwise(given)):
+        raise Invalid(f"{given[0]} packets came in and {given[-1]} left: some were dropped, or missed the rules")
 
 
 def hits(switch: OpenFlowSwitch, workload):

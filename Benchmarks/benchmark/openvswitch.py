@@ -7,7 +7,7 @@ from pathlib import Path
 from .machine import CONTROL_CORE, OVS_DAEMON
 from .openflow import OpenFlowSwitch
 from .processes import Process, run
-from .switches import ALL_CORES
+from .switches import ALL_CORES, FUNCTION, compile_program
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 
@@ -39,7 +39,7 @@ class OpenVSwitch(OpenFlowSwitch):
 
     def vsctl(self, *arguments):
         command = ("ovs-vsctl", f"--db={self.socket}", "--timeout=30", *arguments)
-        run(*command, cores={CONTROL_CORE}, environment=self.environment)
+        return run(*command, cores={CONTROL_CORE}, environment=self.environment)
 
     def start(self):
         self.start_database()
@@ -63,11 +63,14 @@ class OpenVSwitch(OpenFlowSwitch):
         sinks = [port for port in self.setup.ports if port[0] == 2]
         sources = [port for port in self.setup.ports if port[0] != 2]
         for port in sinks:
-            self.add_port(*port)
+            self.add_device(*port)
+        if self.setup.function:
+            options = ("type=dpdkvhostuserclient", f"options:vhost-server-path={self.function_socket}")
+            self.add_port(FUNCTION, "function", *options)
         # Traffic comes after the rules.
         self.load()
         for port, core in zip(sources, cycle(self.setup.cores)):
-            self.add_port(*port, *((f"other_config:pmd-rxq-affinity=0:{core}",) if len(sources) > 1 else ()))
+            self.add_device(*port, *((f"other_config:pmd-rxq-affinity=0:{core}",) if len(sources) > 1 else ()))
 
     def start_database(self):
         file = self.directory / "conf.db"
@@ -78,9 +81,28 @@ class OpenVSwitch(OpenFlowSwitch):
         self.database = Process(command, log, {CONTROL_CORE}, environment=self.environment)
         self.database.wait_for((self.directory / "db.sock").is_socket, "database socket")
 
-    def add_port(self, number, name, device, *more):
-        options = ("type=dpdk", f"options:dpdk-devargs={device}", f"ofport_request={number}", *more)
-        self.vsctl("add-port", "br0", name, "--", "set", "Interface", name, *options)
+    def add_device(self, number, name, device, *more):
+        self.add_port(number, name, "type=dpdk", f"options:dpdk-devargs={device}", *more)
+
+    def add_port(self, number, name, *options):
+        request = f"ofport_request={number}"
+        self.vsctl("add-port", "br0", name, "--", "set", "Interface", name, request, *options)
+
+    @property
+    def function_socket(self):
+        return self.directory / "function.sock"
+
+    def start_function(self):
+        """virtio_loop.c, in the place of a guest behind the vhost-user port."""
+        program = self.directory / "virtio_loop"
+        compile_program("virtio_loop.c", program)
+        command = [program, "--lcores", f"0@{CONTROL_CORE}", "-m", "256", "--single-file-segments"]
+        command += ["--in-memory", "--no-pci", "--no-telemetry", "--file-prefix", f"function{os.getpid()}"]
+        command += ["--vdev", f"net_virtio_user0,path={self.function_socket},server=1,queues=1,queue_size=1024"]
+        return Process(command, self.directory / "function.log", {CONTROL_CORE})
+
+    def has_function(self):
+        return self.vsctl("get", "Interface", "function", "link_state").strip() == "up"
 
     def stop(self):
         super().stop()

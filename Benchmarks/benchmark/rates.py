@@ -83,7 +83,7 @@ class Rate:
     def take(self, run, switch, feed, workload):
         with feed.into(switch):
             self.pause(run, switch)
-            return take_sample(switch, run.window, workload, source=feed.process)
+            return take_sample(switch, run.window, workload, partner=feed.process)
 
     @staticmethod
     def explanation(run, workload, feed):

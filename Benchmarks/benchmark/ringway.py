@@ -1,17 +1,21 @@
 """Ringway, as it is built in this repository."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 from .openflow import OpenFlowSwitch
-from .processes import Invalid, Process
-from .switches import ALL_CORES, REPOSITORY
+from .machine import CONTROL_CORE
+from .processes import Invalid, Process, run
+from .switches import ALL_CORES, FUNCTION, REPOSITORY
 
 
 class Ringway(OpenFlowSwitch):
     name = "Ringway"
     MEMORY = 1 << 30
+    # The network function's name.
+    VM = "fw"
 
     def __init__(self, directory, setup, idle="busy", namespace=None, huge_pages="required"):
         """`namespace`: a network namespace to run in, with `namespace.interfaces` as ports instead of source and sink."""
@@ -35,9 +39,14 @@ class Ringway(OpenFlowSwitch):
         if self.namespace:
             names = enumerate(self.namespace.interfaces, start=1)
             ports = [(number, name, f"net_af_packet{number},iface={name}") for number, name in names]
+        group = ", group: bench" if self.setup.function else ""
         lines = [
-            f'  - {{number: {number}, name: {name}, device: "{device}", queues: 1}}' for number, name, device in ports
+            f'  - {{number: {number}, name: {name}, device: "{device}", queues: 1{group}}}'
+            for number, name, device in ports
         ]
+        if self.setup.function:
+            vm = f"number: {FUNCTION}, name: {self.VM}{group}, verdicts: [drop, next], heartbeat: 1s"
+            lines += ["vms:", f"  - {{{vm}}}"]
         cores = list(self.setup.cores)
         sources = [name for number, name, _ in self.setup.ports if number != 2]
         queues = ", ".join(f"{name}: {{0: {core}}}" for name, core in zip(sources, cores))
@@ -51,15 +60,29 @@ ports:
 run_directory: {self.directory}
 """
 
+    @property
+    def file(self):
+        return self.directory / "ringway.yaml"
+
     def start(self):
-        file = self.directory / "ringway.yaml"
-        file.write_text(self.configuration())
-        command = [self.executable(), "run", "--config", file]
+        self.file.write_text(self.configuration())
+        command = [self.executable(), "run", "--config", self.file]
         if self.namespace:
             command = ["ip", "netns", "exec", self.namespace.name, *command]
         self.process = Process(command, self.directory / "log", ALL_CORES)
         self.process.wait_for(self.management.is_socket, "management socket")
         self.load()
+
+    def start_function(self):
+        """Of Ringway's examples the one that says of each packet that it is to go on."""
+        command = [self.executable(), "nf", "run", "simple-forward", "--config", self.file]
+        command += ["--vm", self.VM, "--core", CONTROL_CORE]
+        return Process(command, self.directory / "function.log", {CONTROL_CORE})
+
+    def has_function(self):
+        command = (self.executable(), "show", "vms", "--socket", self.directory / "bench.ctl", "--json")
+        vms = json.loads(run(*command, cores={CONTROL_CORE}))["result"]
+        return [vm["state"] for vm in vms] == ["attached"]
 
 
 class QuietNamespace:

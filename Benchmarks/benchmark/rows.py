@@ -6,6 +6,8 @@ from . import acl, rules, updates
 from .barriers import TrueBarriers
 from .churn import churn
 from .control import AddFlows, DumpFlows, FlowMods
+from .feeds import Pcap
+from .functions import ThroughFunction
 from .generator import Generator
 from .latency import Latency
 from .memory import Memory
@@ -42,6 +44,17 @@ def by_new_flows(number, workload):
     return Kept(f"B11-B{number}", title, workload, Target(80, 90, **PERCENT), **options)
 
 
+FUNCTIONS = [
+    ThroughFunction("B12", "NIC, function, NIC", rules.through_function, Target(3.5, 5), ovs_settle=10),
+    ThroughFunction(
+        "B12-1518",
+        "NIC, function, NIC, frames of 1518 B",
+        rules.through_function,
+        Target(2.2, 4),
+        ovs_settle=10,
+        feed=partial(Pcap, size=1518),
+    ),
+]
 # With 1,000 flows, which Open vSwitch has all in its cache: this is about forwarding.
 LATENCY = Latency(
     "B14",
@@ -108,6 +121,7 @@ ALL = [
     TrueBarriers(),
     *UPDATES,
     *(by_new_flows(*row) for row in ((3, rules.exact(100_000, "none")), (5, rules.prefixes(4)), (6, acl.masked))),
+    *FUNCTIONS,
     LATENCY,
     SCALING,
     Memory(),

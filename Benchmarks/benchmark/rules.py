@@ -7,6 +7,7 @@ from functools import partial
 from typing import Callable, NamedTuple, Sequence
 
 from .packets import ICMP, ICMPV6, TCP, UDP, Flow
+from .switches import FUNCTION
 
 NAMES = {
     (4, None): "ip",
@@ -205,6 +206,12 @@ def exact(count, group="rule") -> Callable[[int], Workload]:
 def one_port(_):
     """One rule on the ingress port, one flow."""
     return Workload(exact_flows(1), texts=[f"priority=100,in_port=1,{OUTPUT}"])
+
+
+def through_function(_):
+    """One rule to the network function and one from it, 1,000 flows."""
+    ways = ((1, FUNCTION), (FUNCTION, 2))
+    return Workload(exact_flows(1000), texts=[f"priority=100,in_port={one},actions=output:{other}" for one, other in ways])
 
 
 # Of 1,000 routes, how many have which length: as in the Internet's table, where half to two thirds are /24.

@@ -47,10 +47,10 @@ class Kept(Rate):
     def take(self, run, switch, feed, workload):
         with feed.into(switch):
             self.pause(run, switch)
-            steady = take_sample(switch, run.window, workload, source=feed.process)
+            steady = take_sample(switch, run.window, workload, partner=feed.process)
             with self.disturbance(run, self.name, switch, feed):
                 # What is lost meanwhile is lost: the rate is that of the packets that left.
-                return Share(steady, take_sample(switch, run.window, lossless=False, source=feed.process))
+                return Share(steady, take_sample(switch, run.window, lossless=False, partner=feed.process))
 
     def body(self, run, name, samples):
         valid = complete(samples)

@@ -1,8 +1,9 @@
 """What is compared, without the OpenFlow: how a switch under test is set up, started and ended, and the bare DPDK loop.
 
-Port 1 (`in`) receives traffic, port 2 (`out`) is a sink; a switch on several cores has more ports like the first. All
-forward on the same cores. Each switch is a context: started when it is entered, with its own files in a directory of its
-own, and ended when it is left. No Open vSwitch that the system itself may run is touched.
+Port 1 (`in`) receives traffic, port 2 (`out`) is a sink; a switch on several cores has more ports like the first, and port
+10, if it is there, has a network function behind it. All forward on the same cores. Each switch is a context: started when
+it is entered, with its own files in a directory of its own, and ended when it is left. No Open vSwitch that the system
+itself may run is touched.
 """
 
 import os
@@ -21,6 +22,8 @@ ALL_CORES = {CONTROL_CORE, WORKER_CORE}
 SINK = "net_null1,no-rx=1"
 # A port without traffic, for the rows that have none.
 SILENT = "net_null0,no-rx=1"
+# The port of the network function.
+FUNCTION = 10
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Setup:
     flow_limit: int = 200_000
     cores: tuple = (WORKER_CORE,)
     sockets: tuple = ()  # that the devices listen on, and leave behind
+    function: bool = False  # whether there is a port FUNCTION; the bare loop has none
 
     @property
     def ports(self):
@@ -50,6 +54,12 @@ class Counts(NamedTuple):
     received: int
     sent: int
     sink_received: int
+    function: tuple = ()  # packets handed to the network function, and received from it
+
+    @property
+    def way(self):
+        """Packets at each of the ports that they go through, one after the other."""
+        return (self.received, *self.function, self.sent)
 
 
 class Switch:
@@ -83,6 +93,14 @@ class Switch:
         return self.process.pid
 
     def start(self):
+        raise NotImplementedError
+
+    def start_function(self) -> Process | None:
+        """Starts the network function on the control core; it attaches by and by. None: the switch has no use for one."""
+        return None
+
+    def has_function(self):
+        """Whether the function has attached."""
         raise NotImplementedError
 
     def counts(self) -> Counts:

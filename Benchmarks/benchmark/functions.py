@@ -1,0 +1,45 @@
+"""Rows whose packets go through a network function on the way."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from .machine import CONTROL_CORE
+from .measure import take_sample
+from .rates import Rate
+
+
+@contextmanager
+def attached(switch):
+    """The process of the function that is attached to a switch meanwhile; None for the bare loop, which has none."""
+    function = switch.start_function()
+    if function is None:
+        yield None
+        return
+    try:
+        function.wait_for(switch.has_function, "attachment to the switch")
+        yield function
+    finally:
+        function.stop()
+
+
+@dataclass(frozen=True)
+class ThroughFunction(Rate):
+    """The rate of packets that leave after a function, a process on the control core, has had them."""
+
+    def setup(self, run, workload, feed):
+        return replace(super().setup(run, workload, feed), function=True)
+
+    def take(self, run, switch, feed, workload):
+        with feed.into(switch), attached(switch) as function:
+            self.pause(run, switch)
+            sample = take_sample(switch, run.window, workload, partner=function)
+            if function:
+                function.require_alive()
+            return sample
+
+    @staticmethod
+    def explanation(run, workload, feed):
+        return (
+            f"{Rate.explanation(run, workload, feed)} The function is a process on core {CONTROL_CORE}; what is dropped "
+            "before it, for want of room, is not counted. The bare loop has none."
+        )
