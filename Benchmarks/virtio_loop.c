@@ -11,7 +11,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-enum { PORT = 0, BURST = 32, DESCRIPTORS = 1024, BUFFERS = 8191, CACHE = 256 };
+enum { PORT = 0, BURST = 32, DESCRIPTORS = 256, BUFFERS = 8191, CACHE = 256 };
 
 static volatile sig_atomic_t running = 1;
 
