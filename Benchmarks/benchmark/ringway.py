@@ -77,7 +77,8 @@ run_directory: {self.directory}
         """Of Ringway's examples the one that says of each packet that it is to go on."""
         command = [self.executable(), "nf", "run", "simple-forward", "--config", self.file]
         command += ["--vm", self.VM, "--core", CONTROL_CORE]
-        return Process(command, self.directory / "function.log", {CONTROL_CORE})
+        # The configuration is only right where all of its cores are.
+        return Process(command, self.directory / "function.log", ALL_CORES)
 
     def has_function(self):
         command = (self.executable(), "show", "vms", "--socket", self.directory / "bench.ctl", "--json")
