@@ -32,10 +32,7 @@ class ThroughFunction(Rate):
     def take(self, run, switch, feed, workload):
         with feed.into(switch), attached(switch) as function:
             self.pause(run, switch)
-            sample = take_sample(switch, run.window, workload, partner=function)
-            if function:
-                function.require_alive()
-            return sample
+            return take_sample(switch, run.window, workload, partner=function)
 
     @staticmethod
     def explanation(run, workload, feed):

@@ -77,6 +77,8 @@ def take_window(switch: Switch, window, lossless=True, partner=None) -> Sample:
     partner_share = min(1.0, max(others.shares().values())) if others else 1.0
     shares, steal = threads.shares(), max(core.steal() for core in cores)
     switch.process.require_alive()
+    if partner:
+        partner.require_alive()
 
     seconds = after.time - before.time
     way = [later - earlier for earlier, later in zip(before.way, after.way)]

@@ -85,6 +85,13 @@ run_directory: {self.directory}
         vms = json.loads(run(*command, cores={CONTROL_CORE}))["result"]
         return [vm["state"] for vm in vms] == ["attached"]
 
+    def stop(self):
+        super().stop()
+        region = self.directory / "bench.vms" / "bench"
+        if region.is_mount():
+            # It has crashed, or was killed; the packets' memory has to be given back all the same.
+            subprocess.run(["umount", "--lazy", region], check=False)
+
 
 class QuietNamespace:
     """A network namespace with two interfaces, joined to each other, on which nobody sends."""
