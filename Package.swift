@@ -74,8 +74,8 @@ let programs: [Target] =
             .testTarget(
                 name: "AgentTests",
                 dependencies: [
-                    "Agent", "CDPDK", "CVMRing", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"), nio("NIOPosix"),
-                    "Yams",
+                    "Agent", "CDPDK", "CVMRing", "NetLib", "OpenFlow", "DataPlane", "TLS", nio("NIOCore"),
+                    nio("NIOPosix"), "Yams", .product(name: "Logging", package: "swift-log"),
                 ],
                 swiftSettings: dpdk
             ),

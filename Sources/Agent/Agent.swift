@@ -232,8 +232,8 @@ final class Agent {
         _ = controlServer?.close()
         datapath.stopWorkers()
         datapath.ports.close()
-        _ = rte_eal_cleanup()
         vms.close()
+        _ = rte_eal_cleanup()
     }
 
     // MARK: Ports

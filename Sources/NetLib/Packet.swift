@@ -11,7 +11,7 @@ public enum Verdict: UInt8, Sendable {
 }
 
 /// A packet, where the agent put it: nothing has been copied, and nothing will be.
-public struct Packet: ~Copyable {
+public struct Packet {
     /// The buffer that it lies in. Shared memory, hence raw: other functions of the group see it as well.
     @usableFromInline let buffer: UnsafeMutableRawPointer
     @usableFromInline let bufferSize: Int

@@ -24,8 +24,8 @@ struct AgentOptions: ParsableArguments {
 
     private func socketPath() throws -> String {
         if let socket { return socket }
-        // The files that it names are the agent's affair, and perhaps for its eyes only.
-        let configuration = try config.map { try loadConfiguration($0, checksFiles: false) }
+        // The files that it names, and its cores, are the agent's affair.
+        let configuration = try config.map { try loadConfiguration($0, ofAgent: true) }
         return configuration?.controlSocket ?? "/run/ringway/ringway.ctl"
     }
 

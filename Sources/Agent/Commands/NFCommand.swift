@@ -38,7 +38,7 @@ struct NFRunCommand: ParsableCommand {
     var arguments: [String] = []
 
     func run() throws {
-        let configuration = try loadConfiguration(config, checksFiles: false)
+        let configuration = try loadConfiguration(config, ofAgent: true)
         guard let port = configuration.vms.first(where: { $0.name == vm }) else {
             let names = configuration.vms.map(\.name).joined(separator: ", ")
             throw refusal("\(config): there is no vm \(vm)\(names.isEmpty ? "" : ": there are \(names)")")

@@ -43,10 +43,17 @@ enum Console {
     private static func write(_ text: String, to file: FileHandle) { try? file.write(contentsOf: Data(text.utf8)) }
 }
 
-/// Reads a configuration; what is wrong with it, and with the files that it names if these are checked, goes to standard error.
-func loadConfiguration(_ path: String, checksFiles: Bool = true) throws -> Configuration {
+/// Reads a configuration; what is wrong with it goes to standard error.
+///
+/// - Parameter ofAgent: It is that of an agent which runs somewhere else: the files that it names are not read, and its cores need not
+///   be there for this process.
+func loadConfiguration(_ path: String, ofAgent: Bool = false) throws -> Configuration {
     do {
-        return try Configuration.load(path: path, checksFiles: checksFiles)
+        return try Configuration.load(
+            path: path,
+            availableCores: ofAgent ? Array(0...Limits.core) : ProcessorSet.available,
+            checksFiles: !ofAgent
+        )
     } catch {
         Console.printError(error.description)
         throw ExitCode.badConfiguration

@@ -5,9 +5,9 @@ import CDPDK
 import DataPlane
 import Glibc
 
-final class TrustGroup {
-    let name: String
-    let region: PacketRegion
+package final class TrustGroup {
+    package let name: String
+    package let region: PacketRegion
     private let mount: RegionMount
     private let packets: RegionFile
     private var rings: [RingRegion] = []
@@ -86,6 +86,7 @@ final class TrustGroup {
 
     /// When no worker and no device uses it any more. What VMs still use stays for the next agent.
     func close() {
+        region.close()
         for region in rings { region.file.close() }
         packets.close()
         mount.close()

@@ -6,33 +6,41 @@ import NIOCore
 import OpenFlow
 
 /// What lies behind the ports whose other side is a VM.
-final class VMPorts {
-    private(set) var groups: [String: TrustGroup] = [:]
-    private(set) var ports: [VMPort] = []
+package final class VMPorts {
+    package private(set) var groups: [String: TrustGroup] = [:]
+    package private(set) var ports: [VMPort] = []
     private let datapath: CompiledDatapath
     private let log: Logger
     /// A port has come up or gone down.
-    var onChange: (PortTable.Entry) -> Void = { _ in }
+    package var onChange: (PortTable.Entry) -> Void = { _ in }
 
     /// How often the VMs' words are looked at: an end is noticed, and an attachment answered, as soon as this.
     static let interval = TimeAmount.milliseconds(10)
 
-    init(datapath: CompiledDatapath, log: Logger) {
+    package init(datapath: CompiledDatapath, log: Logger) {
         self.datapath = datapath
         self.log = log
     }
 
     /// Makes the regions of all groups that the configuration names.
-    func makeGroups(_ configuration: Configuration, isHuge: Bool) throws {
+    package func makeGroups(_ configuration: Configuration, isHuge: Bool) throws {
         let workers = configuration.workers.cores.count
         for name in configuration.groupNames {
-            groups[name] = try TrustGroup(
+            let group = try TrustGroup(
                 name: name,
                 folder: configuration.regionFolder,
                 buffers: configuration.buffers(ofGroup: name),
                 rings: configuration.vms.filter { $0.group == name }.map(\.ring),
                 workers: workers,
                 isHuge: isHuge
+            )
+            groups[name] = group
+            log.info(
+                "trust group",
+                metadata: [
+                    "group": "\(name)", "packet buffers": "\(group.region.count)",
+                    "memory": "\(group.isHuge ? "huge" : "ordinary") pages",
+                ]
             )
         }
     }
@@ -46,7 +54,7 @@ final class VMPorts {
     }
 
     /// Makes a VM's port, to which nobody is attached yet.
-    func add(_ vm: Configuration.VM) throws -> PortTable.Entry {
+    package func add(_ vm: Configuration.VM) throws -> PortTable.Entry {
         guard let group = groups[vm.group] else {
             throw PortTable.PortError(description: "vm \(vm.number) (\(vm.name)): there is no group \(vm.group)")
         }
@@ -63,7 +71,7 @@ final class VMPorts {
     }
 
     /// Looks at all VMs' words, and does what they ask for.
-    func look(at now: NIODeadline = .now()) {
+    package func look(at now: NIODeadline = .now()) {
         for port in ports {
             switch port.look(at: now) {
             case .wantsToAttach: attach(port)
@@ -106,7 +114,7 @@ final class VMPorts {
     }
 
     /// When the workers have stopped and the devices are closed.
-    func close() {
+    package func close() {
         for port in ports { port.close() }
         for group in groups.values { group.close() }
     }

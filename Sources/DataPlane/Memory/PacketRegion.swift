@@ -16,7 +16,8 @@ package struct PacketRegion: @unchecked Sendable {
 
     package let pool: PacketPool
     let base: UnsafeMutableRawPointer
-    private let pageSize: Int
+    /// Of whole pages.
+    private let bytes: Int
     /// By buffer: its packet.
     let mbufs: UnsafeMutablePointer<OpaquePointer>
     /// By buffer: the `VMQueue.owner` that it is lent to; 0: the agent has it. Written by the worker of that queue alone while it
@@ -30,7 +31,7 @@ package struct PacketRegion: @unchecked Sendable {
         package let description: String
     }
 
-    /// Makes a pool of the buffers that fit into `bytes` at `memory`, which stays mapped as long as the process lives.
+    /// Makes a pool of the buffers that fit into `bytes` at `memory`, which stays mapped until `close`.
     ///
     /// - Parameters:
     ///   - pageSize: Bytes; `memory` and `bytes` are multiples of it.
@@ -70,7 +71,7 @@ package struct PacketRegion: @unchecked Sendable {
         }
         self.pool = PacketPool(mempool: pool, count: count)
         base = memory
-        self.pageSize = pageSize
+        self.bytes = bytes
         mbufs = UnsafeMutablePointer<OpaquePointer>.allocate(capacity: count)
         owners = zeroed(count)
         var places = Places(base: UnsafeRawPointer(memory), mbufs: mbufs)
@@ -100,9 +101,15 @@ package struct PacketRegion: @unchecked Sendable {
     /// region stays mapped for all of a kind when one of them goes.)
     func map(for device: OpaquePointer) -> Int32 {
         guard rte_eal_iova_mode() == RTE_IOVA_VA else { return -ENOTSUP }
-        let bytes = count * Self.bufferSize
-        let pages = (bytes + pageSize - 1) / pageSize * pageSize
-        return rte_dev_dma_map(device, base, UInt64(UInt(bitPattern: base)), pages) == 0 ? 0 : -cdpdk_errno()
+        return rte_dev_dma_map(device, base, UInt64(UInt(bitPattern: base)), bytes) == 0 ? 0 : -cdpdk_errno()
+    }
+
+    /// Ends the pool, when no worker, no device and no packet of it is used any more; the memory may then be unmapped.
+    package func close() {
+        rte_mempool_free(pool.mempool)
+        rte_extmem_unregister(base, bytes)
+        mbufs.deallocate()
+        owners.deallocate()
     }
 
     /// The buffer of a packet of this region's pool.
