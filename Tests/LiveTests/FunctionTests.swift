@@ -25,6 +25,32 @@ extension LiveTests {
             #expect(try await eventually { try await live.vm("fw").text("last_end") == "detached itself" })
         }
 
+        @Test(
+            "with two workers, each with rings of its own",
+            .enabled(if: Requirements.hasTwoCores, "two cores are needed")
+        )
+        func twoWorkers() async throws {
+            let live = try await LiveSwitch.startedWithFunctions(["a", "b"]) {
+                $0.workers = "{cores: [0, 1], idle: adaptive}"
+            }
+            let functions = [try await live.startFunction("a"), try await live.startFunction("b")]
+            for host in 1...2 { try await live.expectPing(from: host, to: 3 - host, count: 20) }
+            #expect(
+                try await live.show("workers").allSatisfy { $0.number("packets") > 0 },
+                "each worker has a port's queue"
+            )
+            for name in ["a", "b"] {
+                let vm = try await live.vm(name)
+                #expect(
+                    vm.number("receive_packets") >= 80 && vm.number("lent") == 0 && vm.number("copied") == 0,
+                    "\(vm)"
+                )
+            }
+            for function in functions { function.end() }
+            #expect(try await eventually { try await live.vm("a").text("state") == "detached" })
+            #expect(try await live.buffers().lent == 0)
+        }
+
         @Test("a chain of functions is rules")
         func chain() async throws {
             let live = try await LiveSwitch.startedWithFunctions(["a", "b", "c"])

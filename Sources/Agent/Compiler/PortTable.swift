@@ -221,14 +221,19 @@ package final class PortTable {
         return true
     }
 
-    /// Lets no worker serve a VM any more, and then takes back what it had.
-    func detach(_ vm: VMPort) {
-        guard let entry = entries[PortNumber(rawValue: vm.settings.number)] else { return }
+    /// Lets no worker serve a VM any more, and then takes back what it had; false if there is no memory for the lists without it: then a
+    /// worker may serve it yet, and it is to be tried again.
+    @discardableResult
+    func detach(_ vm: VMPort) -> Bool {
+        guard let entry = entries[PortNumber(rawValue: vm.settings.number)] else { return true }
         vm.beginDetaching()
         useDestination(of: entry)
-        _ = publishLists()
+        let isComplete = publishLists()
         publisher.seal()
+        guard isComplete else { return false }
+        vm.isLeft()
         publisher.whenApplied { [memory] in vm.didDetach(memory: memory) }
+        return true
     }
 
     /// Lets the workers keep to what controllers have set of a port. No memory is needed, so it can't fail.
@@ -307,6 +312,11 @@ package final class PortTable {
             publisher.store(worker: index, settings.word(\.floodPorts), UInt64(UInt(bitPattern: flood)))
             publisher.store(worker: index, settings.word(\.schedulers), UInt64(UInt(bitPattern: schedulerList)))
             publisher.store(worker: index, settings.word(\.vmQueues), UInt64(UInt(bitPattern: vmQueueList)))
+            // What a VM has fed up to now may be going.
+            for queue in vmQueues {
+                let queue = queue.assumingMemoryBound(to: VMQueue.self)
+                publisher.store(worker: index, queue.word(\.feeds.queue), 0)
+            }
             for old in lists[index] { publisher.retire(old.block, old.bytes) }
             lists[index] = [
                 (receive, receiveSize), (flood, floodSize), (schedulerList, schedulersSize),

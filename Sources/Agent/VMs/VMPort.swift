@@ -32,6 +32,8 @@ package final class VMPort {
     private let owners: [UInt16]
 
     package private(set) var state = State.detached
+    /// While it is detaching: whether a worker may not know that yet.
+    private var isServed = false
     /// By worker, while it is attached.
     private(set) var queues: [UnsafeMutablePointer<VMQueue>] = []
     private var epoch: UInt64 = 0
@@ -67,12 +69,15 @@ package final class VMPort {
     enum Event: Equatable {
         case wantsToAttach
         case ended(End)
+        /// It has ended, but not all workers could be told.
+        case mustLeave
     }
 
     /// Looks at the VM's words; to be asked often, as a beat is missed when none comes for the configured time.
     func look(at now: NIODeadline) -> Event? {
         switch state {
-        case .attaching, .detaching: return nil
+        case .attaching: return nil
+        case .detaching: return isServed ? .mustLeave : nil
         case .detached:
             let wanted = rings.wanted
             return wanted != 0 && wanted != epoch ? .wantsToAttach : nil
@@ -157,7 +162,10 @@ package final class VMPort {
     }
 
     /// From now on the workers are not to serve the rings.
-    func beginDetaching() { state = .detaching }
+    func beginDetaching() { (state, isServed) = (.detaching, true) }
+
+    /// All of them have been told.
+    func isLeft() { isServed = false }
 
     /// No worker serves the rings any more: takes back what the VM had, and frees the queues.
     func didDetach(memory: TableMemory) {

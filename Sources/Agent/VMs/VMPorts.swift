@@ -76,6 +76,7 @@ package final class VMPorts {
             switch port.look(at: now) {
             case .wantsToAttach: attach(port)
             case .ended(let end): detach(port, end)
+            case .mustLeave: datapath.ports.detach(port)
             case nil: break
             }
         }

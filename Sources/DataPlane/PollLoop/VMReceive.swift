@@ -67,11 +67,11 @@ extension VMQueue {
     }
 }
 
-/// The VM's queue that all of a source's last burst went to. While that one has no room, the source is left alone: to receive what
+/// The VM's queue that all of a source's last burst went to; the control side sees to it that none is named that is gone. While that one has no room, the source is left alone: to receive what
 /// is then dropped costs more than half of the throughput.
-struct FedQueue: BitwiseCopyable, Sendable {
+package struct FedQueue: BitwiseCopyable, Sendable {
     /// The address of a `VMQueue` of the same worker; 0: the burst had more than one destination, or none that is a VM.
-    var queue: UInt64 = 0
+    package var queue: UInt64 = 0
     /// How often in turn the source has been left alone.
     var skips: UInt32 = 0
 

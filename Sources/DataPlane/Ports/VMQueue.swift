@@ -28,7 +28,7 @@ package struct VMQueue {
     /// How far the VM has produced, when it was last looked at.
     private var producedSeen: UInt64 = 0
 
-    var feeds = FedQueue()
+    package var feeds = FedQueue()
     package var counters = VMQueueCounters()
     /// Packets that the VM has in hand.
     package private(set) var lent: UInt64 = 0
