@@ -39,7 +39,7 @@ conformance: build ## Run os-ken's switch certification, half an hour; as root.
 	@Conformance/os-ken
 
 format: ## Format the sources.
-	@PATH="$$PATH:/opt/swift/usr/bin" swift format --in-place --recursive --parallel Sources Tests Package.swift
+	@PATH="$$PATH:/opt/swift/usr/bin" swift format --in-place --recursive --parallel Sources Examples Tests Package.swift
 
 clean: ## Remove what was built.
 	rm -rf .build

@@ -5,8 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from .openflow import OpenFlowSwitch
 from .machine import CONTROL_CORE
+from .openflow import OpenFlowSwitch
 from .processes import Invalid, Process, run
 from .switches import ALL_CORES, FUNCTION, REPOSITORY
 
@@ -77,8 +77,7 @@ run_directory: {self.directory}
         """Of Ringway's examples the one that says of each packet that it is to go on."""
         command = [self.executable(), "nf", "run", "simple-forward", "--config", self.file]
         command += ["--vm", self.VM, "--core", CONTROL_CORE]
-        # The configuration is only right where all of its cores are.
-        return Process(command, self.directory / "function.log", ALL_CORES)
+        return Process(command, self.directory / "function.log", {CONTROL_CORE})
 
     def has_function(self):
         command = (self.executable(), "show", "vms", "--socket", self.directory / "bench.ctl", "--json")

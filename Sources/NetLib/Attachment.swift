@@ -93,7 +93,7 @@ public struct Attachment: ~Copyable {
             start: rings.memory + MemoryLayout<vmring_header>.size,
             count: Int(header.fixed.pointee.ring_count) * MemoryLayout<vmring_entry>.stride
         ).bindMemory(to: vmring_entry.self)
-        func memory(_ entry: vmring_entry) -> RingPair.Ring { RingPair.Ring(rings.memory + Int(entry.offset)) }
+        func memory(_ entry: vmring_entry) -> vmring_parts { vmring_locate(rings.memory + Int(entry.offset)) }
         pairs.deallocate()
         pairs = .allocate(capacity: entries.count + 1)
         pairCount = 0
@@ -124,9 +124,9 @@ public struct Attachment: ~Copyable {
             guard available > 0 else { continue }
             for _ in 0..<available {
                 let words = pairs[index].next()
-                let buffer = words.place & 0xffff_ffff
+                let buffer = UInt32(truncatingIfNeeded: words.place)
                 var packet = Packet(
-                    buffer: buffers + Int(truncatingIfNeeded: buffer) * bufferSize,
+                    buffer: buffers + Int(buffer) * bufferSize,
                     bufferSize: bufferSize,
                     offset: Int(truncatingIfNeeded: words.place >> 32 & 0xffff),
                     count: Int(truncatingIfNeeded: words.place >> 48),

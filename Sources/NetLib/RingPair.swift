@@ -4,27 +4,14 @@ import CVMRing
 
 @usableFromInline
 struct RingPair {
-    private let received: Ring
-    private let given: Ring
+    private let received: vmring_parts
+    private let given: vmring_parts
     private let mask: UInt64
     private var consumed: UInt64 = 0
     private var consumedLimit: UInt64 = 0
     private var produced: UInt64 = 0
 
-    /// A `vmring_ring` in memory.
-    struct Ring {
-        let produced: UnsafeMutablePointer<UInt64>
-        let descriptors: UnsafeMutablePointer<vmring_descriptor>
-
-        init(_ memory: UnsafeMutableRawPointer) {
-            produced = memory.assumingMemoryBound(to: UInt64.self)
-            descriptors = (memory + MemoryLayout<vmring_ring>.size).assumingMemoryBound(to: vmring_descriptor.self)
-        }
-
-        var consumed: UnsafeMutablePointer<UInt64> { produced + 16 }
-    }
-
-    init(received: Ring, given: Ring, capacity: UInt64) {
+    init(received: vmring_parts, given: vmring_parts, capacity: UInt64) {
         (self.received, self.given, mask) = (received, given, capacity - 1)
     }
 
@@ -53,11 +40,10 @@ struct RingPair {
     /// Gives a packet back. There is room: the agent hands over no more than either ring holds.
     @usableFromInline
     @inline(__always)
-    mutating func give(buffer: UInt64, offset: Int, count: Int, verdict: Verdict) {
-        let place = buffer | UInt64(truncatingIfNeeded: offset) << 32 | UInt64(truncatingIfNeeded: count) << 48
+    mutating func give(buffer: UInt32, offset: Int, count: Int, verdict: Verdict) {
         vmring_write(
             given.descriptors + Int(truncatingIfNeeded: produced & mask),
-            place,
+            vmring_place(buffer, UInt16(truncatingIfNeeded: offset), UInt16(truncatingIfNeeded: count)),
             UInt64(verdict.rawValue) << 32
         )
         produced &+= 1

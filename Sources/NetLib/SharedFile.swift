@@ -36,12 +36,5 @@ struct SharedFile: ~Copyable {
     }
 
     /// Takes the lock by which the agent sees that this process lives; false if another process has it.
-    func lock() -> Bool {
-        var lock = flock()
-        lock.l_type = Int16(F_WRLCK)
-        lock.l_whence = Int16(SEEK_SET)
-        lock.l_len = 1
-        // F_OFD_SETLK, which the C library shows to GNU sources only.
-        return fcntl(descriptor, 37, &lock) == 0
-    }
+    func lock() -> Bool { vmring_lock(descriptor) }
 }

@@ -17,8 +17,8 @@ struct NFRunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Run a network function as a process, until SIGINT or SIGTERM.",
         discussion: """
-            The agent need not run: the function attaches when it does, and anew when it has been restarted. In the place of this \
-            process runs the function, with the files of its memory named in RINGWAY_PACKETS and RINGWAY_RINGS.
+            The function attaches to the agent, which has made the files of its memory, and anew when that has been restarted. It runs \
+            in the place of this process, with the files named in RINGWAY_PACKETS and RINGWAY_RINGS.
             """
     )
 

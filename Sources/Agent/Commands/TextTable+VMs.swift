@@ -4,8 +4,7 @@ extension TextTable {
     package init(vms: [VMReport]) {
         self.init([
             ">PORT", "NAME", "GROUP", "STATE", ">ATTACHED", "LAST END", ">IN HAND", ">TX PACKETS", ">RX PACKETS",
-            ">COPIED",
-            ">VIOLATIONS",
+            ">COPIED", ">VIOLATIONS",
         ])
         for vm in vms {
             add([

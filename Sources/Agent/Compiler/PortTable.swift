@@ -84,7 +84,7 @@ package final class PortTable {
         egress: EgressQueues = EgressQueues(),
         region: PacketRegion? = nil
     ) throws(PortError) -> Entry {
-        guard let slot = freeSlots.last else { throw PortError(description: "more than \(PortSlot.limit - 1) ports") }
+        let slot = try nextSlot()
         let device: EthernetDevice
         do {
             device = try EthernetDevice.open(
@@ -141,18 +141,22 @@ package final class PortTable {
 
     /// Adds the port of a VM, to which nobody is attached yet.
     func add(vm: VMPort) throws(PortError) -> Entry {
-        guard let slot = freeSlots.last else { throw PortError(description: "more than \(PortSlot.limit - 1) ports") }
         let entry = Entry(
             number: PortNumber(rawValue: vm.settings.number),
             name: vm.settings.name,
             end: .vm(vm),
-            slot: slot,
+            slot: try nextSlot(),
             plan: QueuePlan(receiveQueues: 0, transmitQueues: workers.count, load: &load),
             trunks: nil,
             scheduler: nil
         )
         try publish(entry, accessVLAN: 0, isShared: true)
         return entry
+    }
+
+    private func nextSlot() throws(PortError) -> UInt16 {
+        guard let slot = freeSlots.last else { throw PortError(description: "more than \(PortSlot.limit - 1) ports") }
+        return slot
     }
 
     private func publish(_ entry: Entry, accessVLAN: UInt16, isShared: Bool) throws(PortError) {
@@ -162,16 +166,11 @@ package final class PortTable {
             let port = worker.pointee.ports + Int(entry.slot)
             port.pointee.counters = PortCounters()
             publisher.store(worker: index, port.word(\.number), UInt64(entry.number.rawValue))
-            publisher.store(worker: index, port.word(\.config), 0)
             publisher.store(worker: index, port.word(\.accessVLAN), UInt64(accessVLAN))
             publisher.store(worker: index, port.word(\.trunks), UInt64(UInt(bitPattern: entry.trunks)))
             publisher.store(worker: index, port.word(\.isShared), isShared ? 1 : 0)
-            publisher.store(
-                worker: index,
-                port.word(\.destination),
-                entry.destination(worker: index).rawValue
-            )
         }
+        configure(entry.number, [])
         guard publishLists() else {
             remove(entry.number) {}
             throw PortError(description: "port \(entry.number) (\(entry.name)): no memory for the list of queues")
@@ -231,7 +230,7 @@ package final class PortTable {
         let isComplete = publishLists()
         publisher.seal()
         guard isComplete else { return false }
-        vm.isLeft()
+        vm.didLeave()
         publisher.whenApplied { [memory] in vm.didDetach(memory: memory) }
         return true
     }
@@ -272,8 +271,8 @@ package final class PortTable {
         }
     }
 
-    /// Sends each worker its list of queues, its list of ports for ALL, the schedulers that it empties, and the VMs that it serves. What no worker polls is in
-    /// no list, even if there is no memory for the new ones: then an empty list stays.
+    /// Sends each worker its list of queues, its list of ports for ALL, the schedulers that it empties, and the VMs that it serves. False
+    /// if there is no memory for those of all workers: who gets no new ones keeps the former.
     private func publishLists() -> Bool {
         let sorted = entries.values.sorted { $0.number < $1.number }
         var complete = true

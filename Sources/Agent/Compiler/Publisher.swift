@@ -168,8 +168,11 @@ extension UnsafeMutablePointer {
     func word(_ field: KeyPath<Pointee, UnsafeRawPointer>) -> UnsafeMutablePointer<UInt64> { word(of: field) }
     func word(_ field: KeyPath<Pointee, UnsafeMutableRawPointer>) -> UnsafeMutablePointer<UInt64> { word(of: field) }
 
-    private func word(of field: PartialKeyPath<Pointee>) -> UnsafeMutablePointer<UInt64> {
+    /// The word of a field of half its size.
+    func word(_ field: KeyPath<Pointee, UInt32>) -> UnsafeMutablePointer<UInt32> { word(of: field) }
+
+    private func word<Word>(of field: PartialKeyPath<Pointee>) -> UnsafeMutablePointer<Word> {
         let offset = MemoryLayout<Pointee>.offset(of: field) ?? 0
-        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UInt64.self)
+        return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: Word.self)
     }
 }

@@ -1,8 +1,8 @@
 // From YAML to a Configuration: which keys there are, what each may say, and what must agree with what. Every key is
-// described in docs/configuration.md. Positions and messages come from YAMLReader.swift.
+// described in docs/configuration.md. Positions and messages come from YAMLReader.swift; ports and VMs are read by
+// Configuration+Ports.swift.
 
 import NIOCore
-import OpenFlow
 import TLS
 
 extension Configuration {
@@ -73,98 +73,6 @@ extension Configuration {
             checkQueues(YAMLValue(node: queues, path: "workers.queues", reader: top.owner.reader))
         }
         checkMemory(memoryValue ?? top.owner)
-    }
-
-    /// What each port needs of its own, and who has it.
-    private struct UniqueNames {
-        private var places: [String: YAMLValue] = [:]
-
-        mutating func take(_ what: String, _ value: YAMLValue?, _ text: String) {
-            guard let value, let first = places.updateValue(value, forKey: "\(what) \(text)") else { return }
-            let line = first.node.mark.map { " in line \($0.line)" } ?? ""
-            value.fail("the \(what) \(text) is taken by \(first.path)\(line): each port needs its own")
-        }
-    }
-
-    private mutating func readPorts(_ list: [YAMLValue], _ names: inout UniqueNames) {
-        if list.count > Limits.ports {
-            list[Limits.ports].fail("there are \(list.count) ports: at most \(Limits.ports) are allowed")
-        }
-        for element in list {
-            element.mapping { mapping in
-                let (number, name, device) = (
-                    mapping.required("number"), mapping.required("name"), mapping.required("device")
-                )
-                var port = Port(number: 0, name: "", device: "")
-                if set(&port.number, number?.portNumber) {
-                    names.take("number", number, "\(PortNumber(rawValue: port.number))")
-                }
-                if set(&port.name, name?.parsed(parseName)) { names.take("name", name, port.name) }
-                if set(&port.device, device?.parsed(parseDevice)) { names.take("device", device, port.deviceName) }
-                set(&port.queues, mapping["queues"]?.number(1...Limits.receiveQueues))
-                set(&port.mtu, mapping["mtu"]?.number(Limits.mtu))
-                set(&port.group, mapping["group"]?.parsed(parseName))
-                port.readVLANs(&mapping)
-                port.egress.read(&mapping)
-                ports.append(port)
-            }
-        }
-    }
-
-    private mutating func readVMs(_ list: [YAMLValue], _ names: inout UniqueNames) {
-        let most = Limits.ports - ports.count
-        if list.count > most, most >= 0 {
-            list[most].fail(
-                "there are \(ports.count) ports and \(list.count) VMs: at most \(Limits.ports) are allowed together"
-            )
-        }
-        for element in list {
-            element.mapping { mapping in
-                let (number, name, group) = (
-                    mapping.required("number"), mapping.required("name"), mapping.required("group")
-                )
-                var vm = VM(number: 0, name: "", group: "")
-                if set(&vm.number, number?.number(1...Limits.portNumber)) {
-                    names.take("number", number, "\(PortNumber(rawValue: vm.number))")
-                }
-                if set(&vm.name, name?.parsed(parseName)) { names.take("name", name, vm.name) }
-                set(&vm.group, group?.parsed(parseName))
-                // One queue for each worker is all that there is yet.
-                _ = mapping["queues"]?.number(1...1)
-                vm.readRing(&mapping)
-                if let verdicts = mapping["verdicts"], let list = verdicts.list {
-                    set(&vm.verdicts, list.compactMap { $0.choice(Verdict.self) })
-                    if list.isEmpty { verdicts.fail("the list is empty: at least one verdict is wanted") }
-                }
-                set(&vm.heartbeat, mapping["heartbeat"]?.duration(Limits.heartbeat))
-                set(&vm.violations, mapping["violations"]?.number(0...Limits.violations))
-                vms.append(vm)
-            }
-        }
-    }
-
-    /// `workers.queues` speaks of ports and cores, so it is checked when those are known. (Its shape has been checked before.)
-    private mutating func checkQueues(_ value: YAMLValue) {
-        for (key, queues) in (value.node.mapping == nil ? nil : value.entries) ?? [] {
-            guard let name = key.node.scalar?.string, let port = ports.first(where: { $0.name == name }) else {
-                key.fail("there is no such port: the name of one of the ports is wanted")
-                continue
-            }
-            let receiveQueues = port.queues ?? workers.cores.count
-            for (queueKey, core) in queues.entries ?? [] {
-                guard let queue = queueKey.number(0...Limits.receiveQueues - 1), let core = core.number(0...Limits.core)
-                else { continue }
-                if queue >= receiveQueues {
-                    queueKey.fail(
-                        "port \(name) has \(receiveQueues) receive queues: a number from 0 to \(receiveQueues - 1) is wanted"
-                    )
-                }
-                if !workers.cores.contains(core) {
-                    queueKey.fail("there is no worker on core \(core): allowed is \(listText(workers.cores))")
-                }
-                workers.queues[name, default: [:]][queue] = core
-            }
-        }
     }
 
     /// What the packets of all ports need must fit into the memory, or nothing starts.
@@ -298,25 +206,6 @@ extension Configuration.OpenFlow {
     }
 }
 
-extension Configuration.Port {
-    fileprivate mutating func readVLANs(_ mapping: inout YAMLMapping) {
-        let (tag, trunks) = (mapping["tag"], mapping["trunks"])
-        if let vlan = tag?.number(Limits.vlan) { vlans = .access(vlan) }
-        guard let trunks, let list = trunks.list else { return }
-        if tag != nil { trunks.fail("the port has a tag: an access port is in that VLAN alone") }
-        if list.isEmpty { trunks.fail("the list is empty: without it the port carries all VLANs") }
-        vlans = .trunk(Set(list.compactMap { $0.number(Limits.trunk) }))
-    }
-}
-
-extension Configuration.VM {
-    fileprivate mutating func readRing(_ mapping: inout YAMLMapping) {
-        guard let value = mapping["ring"], let places = value.number(Limits.vmRing) else { return }
-        if places & (places - 1) != 0 { value.fail("\(places) is no power of two: 64, 128, 256, … is wanted") }
-        ring = places
-    }
-}
-
 extension Configuration.Workers {
     fileprivate mutating func read(_ mapping: inout YAMLMapping, availableCores: [Int]) {
         if let value = mapping["cores"], let list = value.list {
@@ -364,14 +253,8 @@ extension Configuration.Metrics {
 }
 
 extension YAMLValue {
-    /// The number of a port, or LOCAL.
-    fileprivate var portNumber: UInt32? {
-        if node.scalar?.string == "LOCAL" { return PortNumber.local.rawValue }
-        return number(1...Limits.portNumber, or: "LOCAL")
-    }
-
     /// A duration within a range; `or` tells what else is allowed.
-    fileprivate func duration(_ range: ClosedRange<TimeAmount>, or alternative: String? = nil) -> TimeAmount? {
+    func duration(_ range: ClosedRange<TimeAmount>, or alternative: String? = nil) -> TimeAmount? {
         parsed { text throws(InvalidValue) in
             guard let duration = parseDuration(text), range.contains(duration) else {
                 let other = alternative.map { ", or \($0)" } ?? ""
@@ -387,16 +270,16 @@ extension YAMLValue {
 
 /// Assigns what was read; false, and nothing happens, where it was absent or refused.
 @discardableResult
-private func set<Value>(_ target: inout Value, _ value: Value?) -> Bool {
+func set<Value>(_ target: inout Value, _ value: Value?) -> Bool {
     guard let value else { return false }
     target = value
     return true
 }
 
-private func listText(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ", ") }
+func listText(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ", ") }
 
 /// A name that serves as a label, a file name and an `ofp_port` name.
-private func parseName(_ text: String) throws(InvalidValue) -> String {
+func parseName(_ text: String) throws(InvalidValue) -> String {
     let punctuation = Set("._-".utf8)
     guard (1...Limits.name).contains(text.utf8.count) else {
         throw InvalidValue("the name \"\(text)\" has \(text.utf8.count) bytes: 1 to \(Limits.name) are allowed")
@@ -405,16 +288,6 @@ private func parseName(_ text: String) throws(InvalidValue) -> String {
         text.utf8.allSatisfy({ isLetterOrDigit($0) || punctuation.contains($0) })
     else {
         throw InvalidValue("\"\(text)\" is no name: letters, digits, and behind the first of them . _ - are allowed")
-    }
-    return text
-}
-
-private func parseDevice(_ text: String) throws(InvalidValue) -> String {
-    guard let first = text.utf8.first, isLetterOrDigit(first), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
-    else {
-        throw InvalidValue(
-            "\"\(text)\" is no device: DPDK devargs without spaces are wanted, \"net_af_packet0,iface=veth1\" or a PCI address"
-        )
     }
     return text
 }

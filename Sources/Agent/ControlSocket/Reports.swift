@@ -6,7 +6,7 @@ package struct PortReport: Codable, Hashable, Sendable {
     /// The OpenFlow port number.
     package var number: UInt32
     package var name: String
-    /// DPDK devargs.
+    /// DPDK devargs; "vm" for a VM's port.
     package var device: String
     /// `02:00:00:00:00:01`
     package var hardwareAddress: String

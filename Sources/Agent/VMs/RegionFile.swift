@@ -38,18 +38,15 @@ final class RegionFile {
         Glibc.close(descriptor)
     }
 
-    /// Whether a process holds a lock of the first byte (fcntl(2), F_OFD_GETLK).
-    var isLocked: Bool {
-        var lock = flock()
-        lock.l_type = Int16(F_WRLCK)
-        lock.l_whence = Int16(SEEK_SET)
-        lock.l_len = 1
-        // F_OFD_GETLK, which the C library shows to GNU sources only.
-        let result = fcntl(descriptor, 36, &lock)
-        return result == 0 && Int32(lock.l_type) != F_UNLCK
-    }
+    /// Whether a process holds the lock of a file of rings.
+    var isLocked: Bool { vmring_is_locked(descriptor) }
 
     private static func error(_ path: String, _ number: Int32) -> FileError {
         FileError(description: "\(path): \(String(cString: strerror(number)))")
     }
+}
+
+extension Int {
+    /// This many, rounded up to a multiple.
+    func roundedUp(to multiple: Int) -> Int { (self + multiple - 1) / multiple * multiple }
 }

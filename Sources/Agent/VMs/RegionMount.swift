@@ -3,6 +3,7 @@
 // the agent: the next one finds the files again. One that an operator has mounted there is used as it is; it is needed where the
 // agent has a mount namespace of its own (`ip netns exec` makes one), whose mounts functions elsewhere would not see.
 
+import DataPlane
 import Foundation
 import Glibc
 
@@ -23,11 +24,7 @@ struct RegionMount {
 
     /// Bytes of a page of the kind that a mount has.
     static func pageSize(isHuge: Bool) -> Int {
-        guard isHuge else { return Int(sysconf(Int32(_SC_PAGESIZE))) }
-        let information = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
-        let line = information.split(separator: "\n").first { $0.hasPrefix("Hugepagesize:") }
-        let kibibytes = line.flatMap { Int($0.split(whereSeparator: \.isWhitespace)[1]) } ?? 2048
-        return kibibytes << 10
+        isHuge ? EAL.hugePageSize ?? 2 << 20 : Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
     /// Mounts a file system at `path`, or takes the one that is there.

@@ -17,13 +17,13 @@ final class RingRegion {
 
     /// Bytes that the region takes: whole pages.
     static func bytes(workers: Int, capacity: Int, pageSize: Int) -> Int {
-        (offset(ofRing: 2 * workers, workers: workers, capacity: capacity) + pageSize - 1) / pageSize * pageSize
+        offset(ofRing: 2 * workers, workers: workers, capacity: capacity).roundedUp(to: pageSize)
     }
 
     private static func offset(ofRing index: Int, workers: Int, capacity: Int) -> Int {
         let list = MemoryLayout<vmring_header>.size + 2 * workers * MemoryLayout<vmring_entry>.stride
         let ring = MemoryLayout<vmring_ring>.size + capacity * MemoryLayout<vmring_descriptor>.stride
-        return (list + 4095) / 4096 * 4096 + index * ring
+        return list.roundedUp(to: 4096) + index * ring
     }
 
     /// Makes the region, in a file that may have been another agent's: a VM that is attached to that one sees that it is no more.
@@ -66,19 +66,19 @@ final class RingRegion {
     }
 
     /// The rings to and from a worker.
-    func rings(ofWorker worker: Int) -> (toVM: VMQueue.SharedRing, fromVM: VMQueue.SharedRing) {
-        func ring(_ index: Int) -> VMQueue.SharedRing {
-            VMQueue.SharedRing(file.memory + Self.offset(ofRing: index, workers: workers, capacity: capacity))
-        }
-        return (ring(2 * worker), ring(2 * worker + 1))
+    func rings(ofWorker worker: Int) -> (toVM: vmring_parts, fromVM: vmring_parts) {
+        (vmring_locate(memory(ofRing: 2 * worker)), vmring_locate(memory(ofRing: 2 * worker + 1)))
     }
 
     /// Sets all positions to 0. No worker uses the rings.
     func clear() {
         for index in 0..<2 * workers {
-            let ring = file.memory + Self.offset(ofRing: index, workers: workers, capacity: capacity)
-            ring.initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<vmring_ring>.size)
+            memory(ofRing: index).initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<vmring_ring>.size)
         }
+    }
+
+    private func memory(ofRing index: Int) -> UnsafeMutableRawPointer {
+        file.memory + Self.offset(ofRing: index, workers: workers, capacity: capacity)
     }
 
     /// The VM epoch that is attached; 0: none.
@@ -96,13 +96,8 @@ final class RingRegion {
     var heartbeat: UInt64 { vmring_load(header.word(\.heartbeat)) }
 
     /// Whether it says that it is a process that holds the lock.
-    var claimsLock: Bool { vmring_load32(word32(\.attach_flags)) & VMRING_LOCKED != 0 }
+    var claimsLock: Bool { vmring_load32(header.word(\.attach_flags)) & VMRING_LOCKED != 0 }
 
     /// What a process sleeps on.
-    var sleepWord: UnsafeMutablePointer<UInt32> { word32(\.need_wakeup) }
-
-    private func word32(_ field: KeyPath<vmring_header, UInt32>) -> UnsafeMutablePointer<UInt32> {
-        let offset = MemoryLayout<vmring_header>.offset(of: field) ?? 0
-        return (file.memory + offset).assumingMemoryBound(to: UInt32.self)
-    }
+    var sleepWord: UnsafeMutablePointer<UInt32> { header.word(\.need_wakeup) }
 }

@@ -32,7 +32,7 @@ package final class TrustGroup {
     ) throws(GroupError) {
         self.name = name
         func bytes(_ pageSize: Int) -> (packets: Int, all: Int) {
-            let packets = (buffers * PacketRegion.bufferSize + pageSize - 1) / pageSize * pageSize
+            let packets = (buffers * PacketRegion.bufferSize).roundedUp(to: pageSize)
             let rest = rings.reduce(0) {
                 $0 + RingRegion.bytes(workers: workers, capacity: $1, pageSize: pageSize)
             }

@@ -27,7 +27,6 @@ package final class VMPort {
     package let settings: Configuration.VM
     let group: TrustGroup
     private let rings: RingRegion
-    private let workers: Int
     /// By worker; see `VMQueue.owner`.
     private let owners: [UInt16]
 
@@ -52,7 +51,6 @@ package final class VMPort {
     {
         self.settings = settings
         self.group = group
-        self.workers = workers
         owners = (0..<UInt16(workers)).map { firstOwner + $0 }
         rings = try group.makeRings(
             vm: settings.name,
@@ -106,7 +104,7 @@ package final class VMPort {
     func beginAttaching(slot: UInt16, memory: TableMemory) -> Bool {
         let wanted = rings.wanted
         var blocks: [UnsafeMutableRawPointer] = []
-        for _ in 0..<workers {
+        for _ in owners {
             guard let block = memory.allocate(MemoryLayout<VMQueue>.stride, reserve: true) else {
                 for block in blocks { memory.deallocate(block, MemoryLayout<VMQueue>.stride) }
                 return false
@@ -165,7 +163,7 @@ package final class VMPort {
     func beginDetaching() { (state, isServed) = (.detaching, true) }
 
     /// All of them have been told.
-    func isLeft() { isServed = false }
+    func didLeave() { isServed = false }
 
     /// No worker serves the rings any more: takes back what the VM had, and frees the queues.
     func didDetach(memory: TableMemory) {

@@ -84,18 +84,13 @@ package final class VMPorts {
 
     private func attach(_ port: VMPort) {
         let number = PortNumber(rawValue: port.settings.number)
-        guard
-            datapath.ports.attach(
-                port,
-                then: { [self] in
-                    port.didAttach(at: .now())
-                    log.info("vm attached", metadata: ["vm": "\(port.settings.name)", "port": "\(number)"])
-                    changed(number)
-                }
-            )
-        else {
+        let isAttaching = datapath.ports.attach(port) { [self] in
+            port.didAttach(at: .now())
+            log.info("vm attached", metadata: ["vm": "\(port.settings.name)", "port": "\(number)"])
+            changed(number)
+        }
+        if !isAttaching {
             log.error("vm not attached: no memory for its queues", metadata: ["vm": "\(port.settings.name)"])
-            return
         }
     }
 

@@ -12,7 +12,9 @@
 #ifndef VMRING_H
 #define VMRING_H
 
+#include <fcntl.h>
 #include <linux/futex.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -161,6 +163,43 @@ static inline void vmring_write(struct vmring_descriptor *_Nonnull descriptor, u
 	uint64_t *words = (uint64_t *)(void *)descriptor;
 	__atomic_store_n(words, place, __ATOMIC_RELAXED);
 	__atomic_store_n(words + 1, rest, __ATOMIC_RELAXED);
+}
+
+/// The first word of a descriptor.
+static inline uint64_t vmring_place(uint32_t buffer, uint16_t offset, uint16_t length)
+{
+	return buffer | (uint64_t)offset << 32 | (uint64_t)length << 48;
+}
+
+/// Where the parts of a vmring_ring lie.
+struct vmring_parts {
+	uint64_t *_Nonnull produced;
+	uint64_t *_Nonnull consumed;
+	struct vmring_descriptor *_Nonnull descriptors;
+};
+
+static inline struct vmring_parts vmring_locate(void *_Nonnull ring)
+{
+	struct vmring_ring *found = (struct vmring_ring *)ring;
+	struct vmring_parts parts = {&found->produced, &found->consumed, found->descriptors};
+	return parts;
+}
+
+// The lock of VMRING_LOCKED, on a descriptor of the file of rings. F_OFD_GETLK and F_OFD_SETLK are 36 and 37 on Linux; glibc shows
+// them to GNU sources only.
+
+/// Takes it, until the file is closed; false if another process has it.
+static inline bool vmring_lock(int file)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	return fcntl(file, 37, &lock) == 0;
+}
+
+/// Whether another process holds it.
+static inline bool vmring_is_locked(int file)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	return fcntl(file, 36, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 /// Tells the processor that a loop waits.

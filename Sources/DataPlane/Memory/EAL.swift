@@ -65,7 +65,16 @@ package enum EAL {
 
     /// Free huge pages of the default size, in MiB.
     package static func availableHugePageMegabytes() -> Int {
-        guard let file = fopen("/proc/meminfo", "r") else { return 0 }
+        let information = memoryInformation()
+        return (information["HugePages_Free:"] ?? 0) * (information["Hugepagesize:"] ?? 0) / 1024
+    }
+
+    /// Bytes of a huge page of the default size; nil: there are none.
+    package static var hugePageSize: Int? { memoryInformation()["Hugepagesize:"].map { $0 << 10 } }
+
+    /// What /proc/meminfo says (proc(5)), in KiB but for numbers of pages.
+    private static func memoryInformation() -> [String: Int] {
+        guard let file = fopen("/proc/meminfo", "r") else { return [:] }
         defer { fclose(file) }
         var values: [String: Int] = [:]
         var line = [CChar](repeating: 0, count: 256)
@@ -74,6 +83,6 @@ package enum EAL {
                 .split(whereSeparator: \.isWhitespace)
             if words.count >= 2, let value = Int(words[1]) { values[String(words[0])] = value }
         }
-        return (values["HugePages_Free:"] ?? 0) * (values["Hugepagesize:"] ?? 0) / 1024
+        return values
     }
 }

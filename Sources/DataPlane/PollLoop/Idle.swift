@@ -1,6 +1,7 @@
 // The end of a step: account for the time it took, tell the control side what it waits for, and wait if there is nothing
 // to do. An adaptive worker polls on for a while after the last packet, then sleeps. A delta, a packet from another worker
-// and a packet in a queue with a descriptor wake it at once; if it has other queues, VMs' among them, it naps for less than 100 µs at a time.
+// and a packet in a queue with a descriptor wake it at once; if it has other queues, VMs' among them, it naps for less than
+// 100 µs at a time.
 
 import CDPDK
 

@@ -67,15 +67,15 @@ extension VMQueue {
     }
 }
 
-/// The VM's queue that all of a source's last burst went to; the control side sees to it that none is named that is gone. While that one has no room, the source is left alone: to receive what
-/// is then dropped costs more than half of the throughput.
+/// The VM's queue that all of a source's last burst went to; the control side sees to it that none is named that is gone. While
+/// that one has no room, the source is left alone: to receive what is then dropped costs more than half of the throughput.
 package struct FedQueue: BitwiseCopyable, Sendable {
-    /// The address of a `VMQueue` of the same worker; 0: the burst had more than one destination, or none that is a VM.
+    /// The address of a `VMQueue` of the same worker; 0: not all of the burst was output to one.
     package var queue: UInt64 = 0
     /// How often in turn the source has been left alone.
     var skips: UInt32 = 0
 
-    /// Then it is looked at all the same, once: what comes next may be for others. Some 100 µs.
+    /// Then it is looked at all the same, once: what comes next may be for others. Some 100 µs of a worker with nothing else to do.
     static let mostSkips: UInt32 = 1_000
 }
 

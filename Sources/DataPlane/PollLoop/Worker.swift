@@ -41,7 +41,7 @@ struct WorkerState {
     var isTimed = false
     /// The port number where the packets in hand came in.
     var inPort: UInt32 = 0
-    /// The VM's queue that was last output to in this burst, and how many packets; see `ReceiveQueue.feeds`.
+    /// The VM's queue that was last output to in this burst, and how many packets; see `FedQueue`.
     var fed: UInt64 = 0
     var fedCount = 0
     /// Whether something was published for the control side in this burst.

@@ -39,11 +39,10 @@ package struct Destination: RawRepresentable, Equatable, Sendable {
     /// There is a port, but controllers have set that nothing is sent there.
     var isClosed: Bool { kind == 4 || kind == 5 }
     /// Of a port with queues.
-    var scheduler: UnsafeMutablePointer<PortScheduler>? {
-        UnsafeMutablePointer(bitPattern: UInt(rawValue & (1 << 56 - 1)))
-    }
+    var scheduler: UnsafeMutablePointer<PortScheduler>? { UnsafeMutablePointer(bitPattern: address) }
     /// Of a VM.
-    var vmQueue: UnsafeMutablePointer<VMQueue>? { UnsafeMutablePointer(bitPattern: UInt(rawValue & (1 << 56 - 1))) }
+    var vmQueue: UnsafeMutablePointer<VMQueue>? { UnsafeMutablePointer(bitPattern: address) }
+    private var address: UInt { UInt(rawValue & (1 << 56 - 1)) }
     /// Why packets go nowhere from here: for what is neither a device nor a worker nor a VM.
     var dropReason: DropReason {
         switch kind {
@@ -98,6 +97,7 @@ package struct ReceiveQueue: BitwiseCopyable, Sendable {
     package var slot: UInt16
     /// A descriptor that is readable while the queue has packets; -1 where the driver has none.
     package var descriptor: Int32
+    /// What its last burst went to.
     var feeds = FedQueue()
     package init(device: UInt16, queue: UInt16, slot: UInt16, descriptor: Int32 = -1) {
         self.device = device

@@ -17,8 +17,8 @@ package struct VMQueue {
     /// The verdicts that the VM may give: a bit for each.
     let verdicts: UInt32
     let region: PacketRegion
-    private let toVM: SharedRing
-    private let fromVM: SharedRing
+    private let toVM: vmring_parts
+    private let fromVM: vmring_parts
     /// The word that a process sleeps on; nil: it never does.
     private let sleeping: UnsafeMutablePointer<UInt32>?
 
@@ -28,6 +28,7 @@ package struct VMQueue {
     /// How far the VM has produced, when it was last looked at.
     private var producedSeen: UInt64 = 0
 
+    /// What the last burst from the VM went to.
     package var feeds = FedQueue()
     package var counters = VMQueueCounters()
     /// Packets that the VM has in hand.
@@ -35,29 +36,14 @@ package struct VMQueue {
     /// Not 0: the VM has claimed more than a ring holds. Nothing is received from it any more.
     package private(set) var isBroken: UInt64 = 0
 
-    /// Where a ring's parts lie.
-    package struct SharedRing {
-        let produced: UnsafeMutablePointer<UInt64>
-        let descriptors: UnsafeMutablePointer<vmring_descriptor>
-
-        /// `memory` is a `vmring_ring`.
-        package init(_ memory: UnsafeMutableRawPointer) {
-            produced = memory.assumingMemoryBound(to: UInt64.self)
-            descriptors = (memory + MemoryLayout<vmring_ring>.size).assumingMemoryBound(to: vmring_descriptor.self)
-        }
-
-        /// The position up to which this side has consumed, for the other to see.
-        var consumed: UnsafeMutablePointer<UInt64> { produced + 16 }
-    }
-
     /// - Parameters:
-    ///   - toVM, fromVM: `vmring_ring`s of `capacity` places, a power of two, with all positions at 0.
+    ///   - toVM, fromVM: rings of `capacity` places, a power of two, with all positions at 0.
     ///   - verdicts: A bit for each `vmring_verdict`.
     ///   - sleeping: `need_wakeup` of a process; nil: a VM that nobody can wake.
     package init(
         region: PacketRegion,
-        toVM: SharedRing,
-        fromVM: SharedRing,
+        toVM: vmring_parts,
+        fromVM: vmring_parts,
         capacity: Int,
         owner: UInt16,
         slot: UInt16,
@@ -84,8 +70,15 @@ package struct VMQueue {
     mutating func put(_ mbuf: OpaquePointer, length: UInt32, inPort: UInt32) {
         let index = region.index(of: mbuf)
         region.owners[index] = owner
-        let place = UInt64(index) | UInt64(cdpdk_mbuf_offset(mbuf)) << 32 | UInt64(length) << 48
-        vmring_write(toVM.descriptors + Int(truncatingIfNeeded: produced & (capacity &- 1)), place, UInt64(inPort))
+        vmring_write(
+            toVM.descriptors + Int(truncatingIfNeeded: produced & (capacity &- 1)),
+            vmring_place(
+                UInt32(truncatingIfNeeded: index),
+                cdpdk_mbuf_offset(mbuf),
+                UInt16(truncatingIfNeeded: length)
+            ),
+            UInt64(inPort)
+        )
         produced &+= 1
         lent &+= 1
     }

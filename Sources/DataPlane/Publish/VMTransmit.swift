@@ -32,7 +32,7 @@ extension Worker {
             sent &+= 1
         }
         if sent > 0 { queue.pointee.publishProduced() }
-        // More than one VM is fed by the burst where the counts do not add up to it.
+        // Of several, the last: not all of the burst then, unless it got copies.
         state.pointee.fed = UInt64(UInt(bitPattern: queue))
         state.pointee.fedCount = count
         return (sent, bytes)

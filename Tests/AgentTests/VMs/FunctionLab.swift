@@ -9,7 +9,7 @@ import Glibc
 import OpenFlow
 import Synchronization
 
-final class FunctionLab {
+final class FunctionLab: FunctionSwitch {
     static let owner: UInt16 = 7
     static let regionBytes = 1 << 20
 
@@ -50,8 +50,8 @@ final class FunctionLab {
         queue.initialize(
             to: VMQueue(
                 region: region,
-                toVM: VMQueue.SharedRing(toVM),
-                fromVM: VMQueue.SharedRing(fromVM),
+                toVM: vmring_locate(toVM),
+                fromVM: vmring_locate(fromVM),
                 capacity: capacity,
                 owner: Self.owner,
                 slot: 3,
@@ -73,28 +73,9 @@ final class FunctionLab {
         queue.deallocate()
     }
 
-    /// A rule: what comes in by a port goes out by another.
-    func forward(from inPort: UInt32, to outPort: UInt32) throws {
-        try system.execute(
-            FlowMod(
-                priority: 1,
-                match: Match([MatchField(.inPort, UInt128(inPort))]),
-                instructions: [.applyActions([.output(PortNumber(rawValue: outPort), maxLength: 0)])]
-            )
-        )
-    }
-
     /// A packet that lies in the region comes in by a port; what becomes of it.
     func receive(_ frame: [UInt8], port: Int = 1) -> Outcome? {
         frame.withUnsafeBytes { region.pool.packet($0) }.flatMap { system.worker.pointee.inspect($0, slot: port - 1) }
-    }
-
-    /// The worker looks at what the function gave back; what became of that.
-    func receiveFromVM() -> Outcome {
-        var outcome = Outcome()
-        _ = system.worker.pointee.receiveFromVMs()
-        system.worker.pointee.collect(into: &outcome)
-        return outcome
     }
 
     // MARK: The function's side
@@ -130,9 +111,37 @@ final class FunctionLab {
 
     // MARK: What must hold
 
-    /// Buffers that neither the pool nor the function has.
-    var missing: Int { region.count - region.pool.available - region.lent }
     var drops: (DropReason) -> UInt64 {
         { [system] reason in system.worker.pointee.ports[3].counters.drops[reason.rawValue] }
     }
+}
+
+/// A switch with a port whose other side is a function.
+protocol FunctionSwitch {
+    var system: InProcessSwitch { get }
+    var region: PacketRegion { get }
+}
+
+extension FunctionSwitch {
+    /// A rule: what comes in by a port goes out by another.
+    func forward(from inPort: UInt32, to outPort: UInt32) throws {
+        try system.execute(
+            FlowMod(
+                priority: 1,
+                match: Match([MatchField(.inPort, UInt128(inPort))]),
+                instructions: [.applyActions([.output(PortNumber(rawValue: outPort), maxLength: 0)])]
+            )
+        )
+    }
+
+    /// The worker looks at what the function gave back; what became of that.
+    func receiveFromVM() -> Outcome {
+        var outcome = Outcome()
+        _ = system.worker.pointee.receiveFromVMs()
+        system.worker.pointee.collect(into: &outcome)
+        return outcome
+    }
+
+    /// Buffers that neither the pool nor the function has.
+    var missing: Int { region.count - region.pool.available - region.lent }
 }

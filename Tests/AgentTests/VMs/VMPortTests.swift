@@ -25,7 +25,7 @@ private final class Function {
 @Suite("A VM's port", .timeLimit(.minutes(2)), .serialized, .enabled(if: geteuid() == 0, "root is needed, to mount"))
 struct VMPortTests {
     /// A switch whose port 10 is a VM's: what comes in by port 1 goes there, what comes back goes to port 2.
-    private final class Lab {
+    private final class Lab: FunctionSwitch {
         let system: InProcessSwitch
         let vms: VMPorts
         let configuration: Configuration
@@ -59,15 +59,8 @@ struct VMPortTests {
             system.settle()
             try system.datapath.portsChanged(entries: [FlowEntry]())
             system.settle()
-            for (inPort, outPort) in [(1, 10), (10, 2)] as [(UInt32, UInt32)] {
-                try system.execute(
-                    FlowMod(
-                        priority: 1,
-                        match: Match([MatchField(.inPort, UInt128(inPort))]),
-                        instructions: [.applyActions([.output(PortNumber(rawValue: outPort), maxLength: 0)])]
-                    )
-                )
-            }
+            try forward(from: 1, to: 10)
+            try forward(from: 10, to: 2)
         }
 
         /// The agent looks at the VM's words, and the worker takes what comes of it.
@@ -96,15 +89,6 @@ struct VMPortTests {
         }
 
         func receive() -> Outcome? { system.receive(VMPortTests.frame, port: 1) }
-
-        func receiveFromVM() -> Outcome {
-            var outcome = Outcome()
-            _ = system.worker.pointee.receiveFromVMs()
-            system.worker.pointee.collect(into: &outcome)
-            return outcome
-        }
-
-        var missing: Int { region.count - region.pool.available - region.lent }
 
         deinit {
             // The test may still have a file open, and then it stays mounted.
