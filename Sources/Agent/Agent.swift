@@ -184,6 +184,7 @@ final class Agent {
         watch = loop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in
             let agent = bound.value
             agent.datapath.poll()
+            agent.datapath.ports.letGo()
             agent.model.expireFlows()
             agent.sessions.expireBundles(timeout: agent.configuration.openflow.bundleTimeout)
             agent.updateLinks()

@@ -72,6 +72,11 @@ int cdpdk_pipe(int fds[2]) { return pipe2(fds, O_NONBLOCK | O_CLOEXEC); }
 
 void cdpdk_exact_timers(void) { prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
 
+int cdpdk_release(int file, uint64_t offset, uint64_t length)
+{
+	return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+}
+
 int cdpdk_run_on(int core)
 {
 	cpu_set_t cores;

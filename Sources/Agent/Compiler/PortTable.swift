@@ -48,6 +48,8 @@ package final class PortTable {
     private var load: QueuePlan.Load
     /// Slots that may be used (again). The last slot stands for no port at all.
     private var freeSlots: [UInt16] = (0..<UInt16(PortSlot.limit - 1)).reversed()
+    /// Ports that were removed and that a worker may still use, with what is to be done when none does.
+    private var leaving: [(entry: Entry, done: () -> Void)] = []
     /// What `publishLists` has sent last, by worker.
     private var lists: [[(block: UnsafeMutableRawPointer, bytes: Int)]]
 
@@ -178,7 +180,8 @@ package final class PortTable {
         publisher.seal()
     }
 
-    /// Lets no worker use the port any more, then closes its device and runs `done`.
+    /// Lets no worker use the port any more, then closes its device and runs `done`. Where there is no memory for the lists without it,
+    /// that is with the next change for which there is.
     package func remove(_ number: PortNumber, done: @escaping () -> Void) {
         guard let entry = entries.removeValue(forKey: number) else { return }
         configs[number] = nil
@@ -189,18 +192,29 @@ package final class PortTable {
             publisher.store(worker: index, port.word(\.accessVLAN), 0)
             publisher.store(worker: index, port.word(\.trunks), 0)
         }
-        _ = publishLists()
         if let trunks = entry.trunks { publisher.retire(trunks, VLANBitmap.size) }
+        leaving.append((entry, done))
+        letGo()
+    }
+
+    /// Tries to let the workers leave the ports that were removed.
+    package func letGo() {
+        guard !leaving.isEmpty else { return }
+        let isComplete = publishLists()
         publisher.seal()
-        publisher.whenApplied { [self] in
-            if let scheduler = entry.scheduler {
-                scheduler.empty()
-                memory.deallocate(scheduler.block, scheduler.bytes)
+        guard isComplete else { return }
+        for (entry, done) in leaving {
+            publisher.whenApplied { [self] in
+                if let scheduler = entry.scheduler {
+                    scheduler.empty()
+                    memory.deallocate(scheduler.block, scheduler.bytes)
+                }
+                entry.device?.close()
+                freeSlots.append(entry.slot)
+                done()
             }
-            entry.device?.close()
-            freeSlots.append(entry.slot)
-            done()
         }
+        leaving = []
     }
 
     // MARK: VMs
@@ -265,7 +279,7 @@ package final class PortTable {
 
     /// When the workers have stopped: frees the packets that still wait, and closes the devices.
     package func close() {
-        for entry in entries.values {
+        for entry in Array(entries.values) + leaving.map(\.entry) {
             entry.scheduler?.empty()
             entry.device?.close()
         }
@@ -288,41 +302,50 @@ package final class PortTable {
                     )
                 }
             }
-            let receiveSize = ReceivePlan.size(count: queues.count)
-            let floodSize = SlotList.size(count: sorted.count)
             let schedulers = sorted.filter { $0.plan.transmit == .owner(index) }.compactMap { $0.scheduler?.block }
-            let schedulersSize = PointerList.size(count: schedulers.count)
             let vmQueues = sorted.compactMap { $0.vm?.served(byWorker: index) }
-            let vmQueuesSize = PointerList.size(count: vmQueues.count)
-            guard let receive = memory.allocate(receiveSize, reserve: true),
-                let flood = memory.allocate(floodSize, reserve: true),
-                let schedulerList = memory.allocate(schedulersSize, reserve: true),
-                let vmQueueList = memory.allocate(vmQueuesSize, reserve: true)
-            else {
+            let sizes = [
+                ReceivePlan.size(count: queues.count), SlotList.size(count: sorted.count),
+                PointerList.size(count: schedulers.count), PointerList.size(count: vmQueues.count),
+            ]
+            guard let blocks = allocate(sizes) else {
                 complete = false
                 continue
             }
-            ReceivePlan.initialize(receive, queues, wake: worker.pointee.wakeDescriptor)
-            SlotList.initialize(flood, sorted.map(\.slot))
-            PointerList.initialize(schedulerList, schedulers)
-            PointerList.initialize(vmQueueList, vmQueues)
+            ReceivePlan.initialize(blocks[0], queues, wake: worker.pointee.wakeDescriptor)
+            SlotList.initialize(blocks[1], sorted.map(\.slot))
+            PointerList.initialize(blocks[2], schedulers)
+            PointerList.initialize(blocks[3], vmQueues)
             let settings = worker.pointee.settings
-            publisher.store(worker: index, settings.word(\.receivePlan), UInt64(UInt(bitPattern: receive)))
-            publisher.store(worker: index, settings.word(\.floodPorts), UInt64(UInt(bitPattern: flood)))
-            publisher.store(worker: index, settings.word(\.schedulers), UInt64(UInt(bitPattern: schedulerList)))
-            publisher.store(worker: index, settings.word(\.vmQueues), UInt64(UInt(bitPattern: vmQueueList)))
+            let words = [
+                settings.word(\.receivePlan), settings.word(\.floodPorts), settings.word(\.schedulers),
+                settings.word(\.vmQueues),
+            ]
+            for (word, block) in zip(words, blocks) {
+                publisher.store(worker: index, word, UInt64(UInt(bitPattern: block)))
+            }
             // What a VM has fed up to now may be going.
             for queue in vmQueues {
                 let queue = queue.assumingMemoryBound(to: VMQueue.self)
                 publisher.store(worker: index, queue.word(\.feeds.queue), 0)
             }
             for old in lists[index] { publisher.retire(old.block, old.bytes) }
-            lists[index] = [
-                (receive, receiveSize), (flood, floodSize), (schedulerList, schedulersSize),
-                (vmQueueList, vmQueuesSize),
-            ]
+            lists[index] = Array(zip(blocks, sizes))
         }
         return complete
+    }
+
+    /// Blocks of these sizes; nil, and none is taken, if there is no memory for all.
+    private func allocate(_ sizes: [Int]) -> [UnsafeMutableRawPointer]? {
+        var blocks: [UnsafeMutableRawPointer] = []
+        for size in sizes {
+            guard let block = memory.allocate(size, reserve: true) else {
+                for (block, size) in zip(blocks, sizes) { memory.deallocate(block, size) }
+                return nil
+            }
+            blocks.append(block)
+        }
+        return blocks
     }
 
     // MARK: Counters

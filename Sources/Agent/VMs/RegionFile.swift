@@ -1,6 +1,7 @@
 // A region of memory that VMs share with the agent, as a file: sparse, of the size that a guest's firmware wants to see, with the
 // pages at its beginning that are used.
 
+import CDPDK
 import CVMRing
 import Glibc
 
@@ -16,7 +17,9 @@ final class RegionFile {
     }
 
     /// Opens the file, or makes it, and maps its first `bytes`, which are whole pages and taken at once.
-    init(path: String, bytes: Int) throws(FileError) {
+    ///
+    /// - Parameter isExclusive: Whether to lock it, so that no other agent uses it; the lock of one that is just ending is waited for.
+    init(path: String, bytes: Int, isExclusive: Bool = false) throws(FileError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.error(path, errno) }
         func check(_ result: Int32) throws(FileError) {
@@ -24,7 +27,20 @@ final class RegionFile {
             Glibc.close(descriptor)
             throw Self.error(path, result)
         }
+        if isExclusive {
+            var attempts = 0
+            while !vmring_lock(descriptor) {
+                attempts += 1
+                guard attempts < 200 else {
+                    Glibc.close(descriptor)
+                    throw FileError(description: "\(path): another agent uses it")
+                }
+                usleep(10_000)
+            }
+        }
         try check(ftruncate(descriptor, off_t(VMRING_FILE_SIZE)) == 0 ? 0 : errno)
+        // What a VM has touched beyond that, in an earlier agent's time.
+        try check(cdpdk_release(descriptor, UInt64(bytes), VMRING_FILE_SIZE - UInt64(bytes)) == 0 ? 0 : errno)
         try check(posix_fallocate(descriptor, 0, off_t(bytes)))
         let mapped = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
         try check(mapped == MAP_FAILED ? errno : 0)

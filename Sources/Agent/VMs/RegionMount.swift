@@ -38,26 +38,33 @@ struct RegionMount {
             throw MountError(description: "\(path): \(reason(of: error))")
         }
         let type = isHuge ? "hugetlbfs" : "tmpfs"
-        if let present = Self.mounted(at: path),
-            present.source != Self.source || present.type == type || umount(path) != 0
-        {
+        let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        // An earlier agent's that nobody uses is made anew.
+        if let present = Self.mounted(at: path), present.source != Self.source || umount(path) != 0 {
             isOwn = present.source == Self.source
             self.isHuge = present.type == "hugetlbfs"
             pageSize = Self.pageSize(isHuge: self.isHuge)
             // It may have been made for less. Where it cannot grow there will be no pages for the files, and that is said then.
-            if isOwn { _ = mount(Self.source, path, present.type, UInt(MS_REMOUNT), "size=\(bytes)") }
+            if isOwn { _ = mount(Self.source, path, present.type, UInt(MS_REMOUNT) | flags, "size=\(bytes)") }
             return
         }
         isOwn = true
         self.isHuge = isHuge
         pageSize = Self.pageSize(isHuge: isHuge)
-        let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
         let options = "size=\(bytes),mode=0700" + (isHuge ? ",pagesize=\(pageSize)" : "")
         guard mount(Self.source, path, type, flags, options) == 0 else {
             throw MountError(
                 description:
                     "\(path): a file system for VMs (\(type)) cannot be mounted: \(String(cString: strerror(errno)))"
             )
+        }
+    }
+
+    /// Removes the rings of VMs that there are no more: their pages are needed.
+    func removeRings(exceptOf vms: Set<String>) {
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        for file in files where file.hasSuffix(".rings") && !vms.contains(String(file.dropLast(6))) {
+            unlink("\(path)/\(file)")
         }
     }
 
@@ -72,8 +79,13 @@ struct RegionMount {
     /// The file system whose root is at this path; nil: none is mounted there.
     private static func mounted(at path: String) -> (source: String, type: String)? {
         let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
-        // Device, path, type, options; the last one mounted at a path is the one that is seen.
+        // Device, path, type, options; the last one mounted at a path is the one that is seen. Paths have no links in them, and a
+        // blank is `\040` there (fstab(5)).
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        let wanted = String(cString: resolved).replacingOccurrences(of: "\\", with: "\\134")
+            .replacingOccurrences(of: " ", with: "\\040")
         let fields = mounts.split(separator: "\n").map { $0.split(separator: " ") }
-        return fields.last { $0.count > 2 && $0[1] == path }.map { (String($0[0]), String($0[2])) }
+        return fields.last { $0.count > 2 && $0[1] == wanted }.map { (String($0[0]), String($0[2])) }
     }
 }

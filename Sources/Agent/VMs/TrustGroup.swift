@@ -20,20 +20,20 @@ package final class TrustGroup {
     ///
     /// - Parameters:
     ///   - buffers: How many are needed at least.
-    ///   - rings: The capacities of the rings of the group's VMs.
+    ///   - rings: The capacities of the rings of the group's VMs, by name.
     ///   - isHuge: Whether there are huge pages to be had.
     init(
         name: String,
         folder: String,
         buffers: Int,
-        rings: [Int],
+        rings: [String: Int],
         workers: Int,
         isHuge: Bool
     ) throws(GroupError) {
         self.name = name
         func bytes(_ pageSize: Int) -> (packets: Int, all: Int) {
             let packets = (buffers * PacketRegion.bufferSize).roundedUp(to: pageSize)
-            let rest = rings.reduce(0) {
+            let rest = rings.values.reduce(0) {
                 $0 + RingRegion.bytes(workers: workers, capacity: $1, pageSize: pageSize)
             }
             return (packets, packets + rest)
@@ -44,7 +44,12 @@ package final class TrustGroup {
         do {
             let wanted = bytes(RegionMount.pageSize(isHuge: fits))
             mount = try RegionMount(path: "\(folder)/\(name)", isHuge: fits, bytes: wanted.all)
-            packets = try RegionFile(path: "\(mount.path)/packets", bytes: bytes(mount.pageSize).packets)
+            packets = try RegionFile(
+                path: "\(mount.path)/packets",
+                bytes: bytes(mount.pageSize).packets,
+                isExclusive: true
+            )
+            mount.removeRings(exceptOf: Set(rings.keys))
             region = try PacketRegion(
                 memory: packets.memory,
                 bytes: packets.bytes,

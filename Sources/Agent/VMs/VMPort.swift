@@ -38,6 +38,13 @@ package final class VMPort {
     private var epoch: UInt64 = 0
     private var lastBeat: UInt64 = 0
     private var lastBeatTime = NIODeadline.now()
+    /// Before this nobody attaches (again).
+    private var nextAttachment = NIODeadline.distantPast
+
+    /// The time between two attachments of a port, at least: each costs the controllers two messages.
+    static let attachInterval = TimeAmount.milliseconds(100)
+    /// And after one that there was no memory for.
+    static let retryInterval = TimeAmount.seconds(1)
 
     /// Of attachments that have ended.
     private var pastCounters = VMQueueCounters()
@@ -78,7 +85,7 @@ package final class VMPort {
         case .detaching: return isServed ? .mustLeave : nil
         case .detached:
             let wanted = rings.wanted
-            return wanted != 0 && wanted != epoch ? .wantsToAttach : nil
+            return wanted != 0 && wanted != epoch && now >= nextAttachment ? .wantsToAttach : nil
         case .attached: return end(at: now).map { .ended($0) }
         }
     }
@@ -100,9 +107,11 @@ package final class VMPort {
 
     // MARK: Attaching and detaching
 
-    /// Makes the queues by which workers serve what wants to attach; false if there is no memory for them.
+    /// Makes the queues by which workers serve what wants to attach; false if it does not want to any more, or if there is no memory for
+    /// them.
     func beginAttaching(slot: UInt16, memory: TableMemory) -> Bool {
         let wanted = rings.wanted
+        guard wanted != 0 else { return false }
         var blocks: [UnsafeMutableRawPointer] = []
         for _ in owners {
             guard let block = memory.allocate(MemoryLayout<VMQueue>.stride, reserve: true) else {
@@ -138,9 +147,16 @@ package final class VMPort {
     /// The workers serve the rings: now the VM may.
     func didAttach(at now: NIODeadline) {
         (lastBeat, lastBeatTime) = (rings.heartbeat, now)
+        nextAttachment = now + Self.attachInterval
         attachments += 1
         state = .attached
         rings.attached = epoch
+    }
+
+    /// There was no memory to attach what wants to: it is to be tried again.
+    func didNotAttach(at now: NIODeadline) {
+        epoch = 0
+        nextAttachment = now + Self.retryInterval
     }
 
     /// Where a worker's packets for this port go.

@@ -30,7 +30,10 @@ package final class VMPorts {
                 name: name,
                 folder: configuration.regionFolder,
                 buffers: configuration.buffers(ofGroup: name),
-                rings: configuration.vms.filter { $0.group == name }.map(\.ring),
+                rings: Dictionary(
+                    configuration.vms.filter { $0.group == name }.map { ($0.name, $0.ring) },
+                    uniquingKeysWith: max
+                ),
                 workers: workers,
                 isHuge: isHuge
             )
@@ -74,7 +77,7 @@ package final class VMPorts {
     package func look(at now: NIODeadline = .now()) {
         for port in ports {
             switch port.look(at: now) {
-            case .wantsToAttach: attach(port)
+            case .wantsToAttach: attach(port, at: now)
             case .ended(let end): detach(port, end)
             case .mustLeave: datapath.ports.detach(port)
             case nil: break
@@ -82,14 +85,15 @@ package final class VMPorts {
         }
     }
 
-    private func attach(_ port: VMPort) {
+    private func attach(_ port: VMPort, at now: NIODeadline) {
         let number = PortNumber(rawValue: port.settings.number)
         let isAttaching = datapath.ports.attach(port) { [self] in
-            port.didAttach(at: .now())
+            port.didAttach(at: now)
             log.info("vm attached", metadata: ["vm": "\(port.settings.name)", "port": "\(number)"])
             changed(number)
         }
         if !isAttaching {
+            port.didNotAttach(at: now)
             log.error("vm not attached: no memory for its queues", metadata: ["vm": "\(port.settings.name)"])
         }
     }

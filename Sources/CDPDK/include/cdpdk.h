@@ -94,6 +94,11 @@ static inline void cdpdk_mbuf_place(struct rte_mbuf *_Nonnull m, uint16_t offset
 /// Makes a packet count as one in a buffer of its pool's own, although that lies elsewhere: the buffer stays with the packet all the
 /// same, and no more is to be done when it is freed.
 static inline void cdpdk_mbuf_own_buffer(struct rte_mbuf *_Nonnull m) { m->ol_flags &= ~RTE_MBUF_F_EXTERNAL; }
+/// Whether a packet lies in a buffer that is not behind its mbuf, but in memory of a trust group.
+static inline bool cdpdk_mbuf_is_elsewhere(const struct rte_mbuf *_Nonnull m)
+{
+	return m->buf_addr != rte_mbuf_to_baddr((struct rte_mbuf *)(uintptr_t)m);
+}
 static inline const void *_Nonnull cdpdk_mbuf_read(
 	const struct rte_mbuf *_Nonnull m, uint32_t offset, uint32_t length, void *_Nonnull buffer)
 {
@@ -168,6 +173,8 @@ int cdpdk_pipe(int fds[_Nonnull 2]);
 void cdpdk_exact_timers(void);
 /// Lets the calling thread run on one core only; -1 with errno if it cannot. (glibc's sched_setaffinity needs _GNU_SOURCE.)
 int cdpdk_run_on(int core);
+/// Gives back the pages of a part of a file; -1 with errno if it cannot. (glibc's fallocate needs _GNU_SOURCE.)
+int cdpdk_release(int file, uint64_t offset, uint64_t length);
 /// Lets the process's heap grow by 16 MiB at a time. The control side allocates on one thread, and in an arena of that thread's
 /// own the C library would ask the kernel for every few pages that rules need.
 void cdpdk_heap_in_steps(void);

@@ -166,7 +166,7 @@ extension Worker {
             drop(mbuf, .meter, at: ingress.slot)
             return false
         case .remark(let levels):
-            let edit = PacketEdit(mbuf: mbuf, layout: burst.layouts + packet, key: burst.keyWords(packet))
+            let edit = burst.edit(packet, mbuf)
             // Where tables look at the port alone, nothing has been parsed.
             edit.reparse()
             edit.raiseDropPrecedence(by: levels)

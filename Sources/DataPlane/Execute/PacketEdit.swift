@@ -7,6 +7,7 @@ struct PacketEdit {
     let layout: UnsafeMutablePointer<PacketLayout>
     /// The key's words.
     let key: UnsafeMutablePointer<UInt64>
+    let headers: PrivateHeaders
 
     @inline(__always)
     var data: UnsafeMutableRawPointer { UnsafeMutableRawPointer(cdpdk_mbuf_data(mbuf)) }
@@ -21,7 +22,14 @@ struct PacketEdit {
     /// Looks at the headers anew, after an action that moved them or changed what they mean.
     @inline(never)
     func reparse() {
+        guard !cdpdk_mbuf_is_elsewhere(mbuf) else { return reparseCopy() }
         Parser.parse(cdpdk_mbuf_data(mbuf), length: Int(cdpdk_mbuf_data_length(mbuf)), depth: .full, into: key, layout)
+    }
+
+    @inline(never)
+    private func reparseCopy() {
+        let (data, length) = headers.copy(cdpdk_mbuf_data(mbuf), length)
+        Parser.parse(data, length: length, depth: .full, into: key, layout)
     }
 
     /// Four bytes at `offset`, in host byte order.

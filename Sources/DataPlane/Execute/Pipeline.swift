@@ -54,7 +54,7 @@ extension Worker {
             let mbuf = mbufs[i].unsafelyUnwrapped
             var data = UnsafePointer(cdpdk_mbuf_data(mbuf))
             var length = Int(cdpdk_mbuf_data_length(mbuf))
-            if Memory.isShared { (data, length) = privateHeaders(data, length) }
+            if Memory.isShared { (data, length) = burst.headers.copy(data, length) }
             let key = UnsafeMutableRawPointer(keys + i).assumingMemoryBound(to: UInt64.self)
             key[FlowKey.Word.metadata] = 0
             key[FlowKey.Word.tunnel] = 0
@@ -63,15 +63,6 @@ extension Worker {
             Parser.parse(data, length: length, depth: depth, into: key, layouts + i)
         }
         burst.begin()
-    }
-
-    /// A copy of a packet's beginning: a VM may write to the packet while it is looked at, and what has been checked has to be
-    /// what is used. Good until the next one.
-    @inline(__always)
-    borrowing func privateHeaders(_ data: UnsafePointer<UInt8>, _ length: Int) -> (UnsafePointer<UInt8>, Int) {
-        let copied = min(length, Self.headerBytes)
-        headers.update(from: data, count: copied)
-        return (UnsafePointer(headers), copied)
     }
 
     /// Visits the tables, beginning with `first` for the `listed` packets of `burst.list`.

@@ -24,6 +24,7 @@ package struct Burst {
     let paths: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     let sequences: UnsafeMutablePointer<UInt64>
     let found: UnsafeMutablePointer<FlowRecordPointer?>
+    let headers = PrivateHeaders()
 
     init() {
         let places = burstSize + Worker.groupDepth
@@ -64,7 +65,13 @@ package struct Burst {
 
     @inline(__always)
     func edit(_ packet: Int) -> PacketEdit {
-        PacketEdit(mbuf: mbufs[packet].unsafelyUnwrapped, layout: layouts + packet, key: keyWords(packet))
+        edit(packet, mbufs[packet].unsafelyUnwrapped)
+    }
+
+    /// Of a packet's copy, which has the same layout.
+    @inline(__always)
+    func edit(_ packet: Int, _ mbuf: OpaquePointer) -> PacketEdit {
+        PacketEdit(mbuf: mbuf, layout: layouts + packet, key: keyWords(packet), headers: headers)
     }
 }
 

@@ -72,24 +72,25 @@ extension VMQueue {
 package struct FedQueue: BitwiseCopyable, Sendable {
     /// The address of a `VMQueue` of the same worker; 0: not all of the burst was output to one.
     package var queue: UInt64 = 0
-    /// How often in turn the source has been left alone.
-    var skips: UInt32 = 0
+    /// Since when the source has been left alone, in cycles of the time stamp counter; 0: it has not.
+    var since: UInt64 = 0
 
-    /// Then it is looked at all the same, once: what comes next may be for others. Some 100 µs of a worker with nothing else to do.
-    static let mostSkips: UInt32 = 1_000
+    /// After so many cycles, some 100 µs, it is looked at all the same, once: what comes next may be for others.
+    static let longest: UInt64 = 1 << 18
 }
 
 extension Worker {
     /// Whether a source is to be left alone in this step.
     @inline(never)
     borrowing func isHeldBack(_ fed: inout FedQueue) -> Bool {
+        let now = state.pointee.stepStart
+        if fed.since == 0 { fed.since = now }
         guard let queue = UnsafePointer<VMQueue>(bitPattern: UInt(fed.queue)), queue.pointee.room < burstSize,
-            fed.skips < FedQueue.mostSkips
+            now &- fed.since < FedQueue.longest
         else {
-            fed.skips = 0
+            fed.since = 0
             return false
         }
-        fed.skips &+= 1
         // Not to sleep while something waits.
         state.pointee.stepsToSleep = max(state.pointee.stepsToSleep, 2)
         return true

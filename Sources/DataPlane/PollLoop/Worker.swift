@@ -93,8 +93,6 @@ package struct Worker: ~Copyable {
     let state: UnsafeMutablePointer<WorkerState>
     package let burst: Burst
     let scratch: LookupScratch
-    /// Where the beginning of a packet in shared memory is copied to, to be parsed.
-    let headers: UnsafeMutablePointer<UInt8>
     let cache: UnsafeMutablePointer<FlowCacheState>
     /// An action set that several tables wrote to, in order of execution.
     let mergedSet: UnsafeMutablePointer<ActionOp>
@@ -166,7 +164,6 @@ package struct Worker: ~Copyable {
         peers = zeroed(workerCount)
         burst = Burst()
         scratch = LookupScratch()
-        headers = zeroed(Self.headerBytes)
         cache = cacheAligned(1)
         cache.initialize(to: FlowCacheState(mode: flowCache))
         mergedSet = zeroed(ActionOp.setPlaces)
@@ -175,8 +172,6 @@ package struct Worker: ~Copyable {
     }
 
     static let droppedCapacity = 64
-    /// Of a packet that a VM may write to at any time, so many bytes are looked at for headers.
-    static let headerBytes = 512
 }
 
 /// How a worker waits for packets.

@@ -136,8 +136,10 @@ package struct VMQueue {
         var offset: UInt16 { UInt16(truncatingIfNeeded: place >> 32) }
         var length: UInt16 { UInt16(truncatingIfNeeded: place >> 48) }
         var verdict: UInt8 { UInt8(truncatingIfNeeded: rest >> 32) }
-        /// Whether the packet lies in its buffer.
-        var fits: Bool { Int(offset) &+ Int(length) <= PacketRegion.bufferSize }
+        /// Whether the packet lies in its buffer, and a copy of it would in one.
+        var fits: Bool {
+            Int(offset) &+ Int(length) <= PacketRegion.bufferSize && Int(length) <= PacketPool.longestPacket
+        }
     }
 }
 

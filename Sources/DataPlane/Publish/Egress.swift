@@ -65,6 +65,8 @@ extension Worker {
             ports[slot].isDirty = false
             send(slot)
         }
+        // Others had a part of it as well.
+        if state.pointee.dirtyCount > 1 { state.pointee.fedCount = 0 }
         state.pointee.dirtyCount = 0
         if state.pointee.droppedCount > 0 { freeDropped() }
     }

@@ -32,7 +32,7 @@ extension Worker {
             sent &+= 1
         }
         if sent > 0 { queue.pointee.publishProduced() }
-        // Of several, the last: not all of the burst then, unless it got copies.
+        // Of several, the last; see `flush`.
         state.pointee.fed = UInt64(UInt(bitPattern: queue))
         state.pointee.fedCount = count
         return (sent, bytes)

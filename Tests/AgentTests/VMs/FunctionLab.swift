@@ -124,12 +124,15 @@ protocol FunctionSwitch {
 
 extension FunctionSwitch {
     /// A rule: what comes in by a port goes out by another.
-    func forward(from inPort: UInt32, to outPort: UInt32) throws {
+    func forward(from inPort: UInt32, to outPort: UInt32) throws { try forward(from: inPort, to: [outPort]) }
+
+    /// A rule: what comes in by a port goes out by others.
+    func forward(from inPort: UInt32, to outPorts: [UInt32]) throws {
         try system.execute(
             FlowMod(
                 priority: 1,
                 match: Match([MatchField(.inPort, UInt128(inPort))]),
-                instructions: [.applyActions([.output(PortNumber(rawValue: outPort), maxLength: 0)])]
+                instructions: [.applyActions(outPorts.map { .output(PortNumber(rawValue: $0), maxLength: 0) })]
             )
         )
     }

@@ -44,23 +44,29 @@ struct VMPortTests {
         init() throws {
             system = try InProcessSwitch()
             try system.openDevices()
-            // DPDK keeps the name of a pool as long as it runs.
-            group = "g\(Self.count.add(1, ordering: .relaxed).newValue)"
-            var configuration = Configuration(datapath: .init(id: 1), workers: .init(cores: [0]))
-            configuration.runDirectory = "/tmp/ringway-vms-\(getpid())-\(UUID())"
-            var vm = Configuration.VM(number: 10, name: "fw", group: group)
-            (vm.ring, vm.violations) = (64, 50)
-            configuration.vms = [vm]
-            self.configuration = configuration
-            vms = VMPorts(datapath: system.datapath, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            configuration = Self.makeConfiguration()
+            group = configuration.groupNames[0]
+            vms = VMPortTests.makeVMPorts(system)
             try vms.makeGroups(configuration, isHuge: false)
-            _ = try vms.add(vm)
+            _ = try vms.add(configuration.vms[0])
             vms.onChange = { [unowned self] in states.append($0.vm?.state == .attached) }
             system.settle()
             try system.datapath.portsChanged(entries: [FlowEntry]())
             system.settle()
             try forward(from: 1, to: 10)
             try forward(from: 10, to: 2)
+        }
+
+        /// A VM in a group and a folder of its own.
+        static func makeConfiguration() -> Configuration {
+            var configuration = Configuration(datapath: .init(id: 1), workers: .init(cores: [0]))
+            configuration.runDirectory = "/tmp/ringway-vms-\(getpid())-\(UUID())"
+            // DPDK keeps the name of a pool as long as it runs.
+            let group = "g\(count.add(1, ordering: .relaxed).newValue)"
+            var vm = Configuration.VM(number: 10, name: "fw", group: group)
+            (vm.ring, vm.violations) = (64, 50)
+            configuration.vms = [vm]
+            return configuration
         }
 
         /// The agent looks at the VM's words, and the worker takes what comes of it.
@@ -81,6 +87,7 @@ struct VMPortTests {
 
         func attach(_ function: Function) throws {
             let isAttached = try function.attachment.attach(unless: {
+                now = now + .milliseconds(100)
                 look()
                 return false
             })
@@ -97,6 +104,10 @@ struct VMPortTests {
             system.closeDevices()
             try? FileManager.default.removeItem(atPath: configuration.runDirectory)
         }
+    }
+
+    private static func makeVMPorts(_ system: InProcessSwitch) -> VMPorts {
+        VMPorts(datapath: system.datapath, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     private static let frame: [UInt8] =
@@ -178,6 +189,42 @@ struct VMPortTests {
         _ = try lab.makeFunction()
     }
 
+    @Test("has rings that one agent at a time uses, and no files of VMs that there are no more")
+    func oneAgent() throws {
+        let lab = try Lab()
+        let memory = try #require(map(lab.rings))
+        let header = memory.assumingMemoryBound(to: vmring_header.self)
+        let epoch = header.pointee.agent_epoch
+        #expect {
+            try Self.makeVMPorts(lab.system).makeGroups(lab.configuration, isHuge: false)
+        } throws: { error in
+            "\(error)".contains("packets: another agent uses it")
+        }
+        #expect(header.pointee.agent_epoch == epoch)
+        munmap(memory, 1 << 16)
+
+        // What another agent has left behind, and what somebody still uses.
+        let configuration = Lab.makeConfiguration()
+        defer { try? FileManager.default.removeItem(atPath: configuration.runDirectory) }
+        let first = Self.makeVMPorts(lab.system)
+        try first.makeGroups(configuration, isHuge: false)
+        let folder = "\(configuration.regionFolder)/\(configuration.groupNames[0])"
+        let (stale, used) = ("\(folder)/gone.rings", "\(folder)/packets")
+        try Data().write(to: URL(fileURLWithPath: stale))
+        let file = open(used, O_RDONLY)
+        var before = stat()
+        fstat(file, &before)
+        first.close()
+        let second = Self.makeVMPorts(lab.system)
+        try second.makeGroups(configuration, isHuge: false)
+        var after = stat()
+        stat(used, &after)
+        #expect(access(stale, F_OK) != 0 && after.st_ino == before.st_ino && after.st_dev == before.st_dev)
+        close(file)
+        second.close()
+        #expect(access(folder, F_OK) != 0, "unmounted and removed")
+    }
+
     @Test("is not attached to by what was attached to another agent")
     func strangers() throws {
         let lab = try Lab()
@@ -194,6 +241,9 @@ struct VMPortTests {
         header.pointee.epoch = 6
         lab.look()
         #expect(lab.port.lastEnd == .anew && header.pointee.attached == 0)
+        lab.look()
+        #expect(header.pointee.attached == 0, "not at once: who attaches all the time costs the controllers messages")
+        lab.now = lab.now + .milliseconds(100)
         lab.look()
         #expect(header.pointee.attached == 6)
         // One that claims a lock and has none.

@@ -4,6 +4,7 @@
 import CVMRing
 import DataPlane
 import Glibc
+import OpenFlow
 import Testing
 
 @Suite("A VM's queue", .timeLimit(.minutes(2)), .serialized)
@@ -44,7 +45,7 @@ struct VMQueueTests {
     @Test("lets the function make a packet longer and shorter at both ends")
     func moves() throws {
         let lab = try makeLab()
-        for (start, end) in [(-18, 0), (4, -10), (0, 2000)] {
+        for (start, end) in [(-18, 0), (4, -10), (0, 1988)] {
             _ = lab.receive(Self.frame)
             var descriptor = try #require(lab.take())
             descriptor.offset = UInt16(Int(descriptor.offset) + start)
@@ -86,6 +87,63 @@ struct VMQueueTests {
         #expect(lab.missing == 0 && lab.region.lent == 0)
     }
 
+    @Test("leaves a source alone while all that it feeds is a function without room, but no longer than 100 µs")
+    func heldBack() throws {
+        let lab = try makeLab()
+        let worker = lab.system.worker
+        // Another port of the same function, so that it feeds itself.
+        worker.pointee.ports[2].destination = Destination.vm(lab.queue).rawValue
+        let address = UInt64(UInt(bitPattern: lab.queue))
+        func giveOne() throws {
+            var descriptor = try #require(lab.take())
+            descriptor.verdict = UInt8(VMRING_NEXT.rawValue)
+            lab.give(descriptor)
+        }
+        _ = lab.receive(Self.frame)
+        try lab.forward(from: 4, to: [3, 2])
+        try giveOne()
+        #expect(lab.receiveFromVM().outputs.map(\.port) == [2])
+        #expect(lab.queue.pointee.feeds.queue == 0, "it feeds another port, too")
+        try lab.forward(from: 4, to: [3])
+        try giveOne()
+        _ = lab.receiveFromVM()
+        #expect(lab.queue.pointee.feeds.queue == address)
+        while lab.queue.pointee.lent < 64 { _ = lab.receive(Self.frame) }
+        let drops = lab.drops(.vmFull)
+        let start: UInt64 = 1 << 40
+        worker.pointee.beginStep(at: start)
+        try giveOne()
+        for time in [start, start + 1 << 17] {
+            worker.pointee.beginStep(at: time)
+            _ = lab.receiveFromVM()
+            #expect(lab.queue.pointee.lent == 64)
+        }
+        worker.pointee.beginStep(at: start + 1 << 18)
+        try lab.forward(from: 4, to: [2])
+        worker.pointee.beginStep(at: start + 1 << 18)
+        #expect(lab.receiveFromVM().outputs.map(\.port) == [2])
+        #expect(lab.queue.pointee.lent == 63 && lab.queue.pointee.feeds.queue == 0 && lab.drops(.vmFull) == drops)
+    }
+
+    @Test("goes by a copy of the headers, also where they are parsed again")
+    func parsedAgain() throws {
+        let lab = try makeLab()
+        let tagged = Array(Self.frame[..<12]) + [0x81, 0, 0, 5] + Array(Self.frame[12...])
+        try lab.system.execute(
+            FlowMod(
+                priority: 2,
+                match: Match([MatchField(.inPort, 4), MatchField(.vlanVID, 0x1005)]),
+                instructions: [.applyActions([.popVLAN, .output(PortNumber(rawValue: 2), maxLength: 0)])]
+            )
+        )
+        _ = lab.receive(tagged)
+        var descriptor = try #require(lab.take())
+        descriptor.verdict = UInt8(VMRING_NEXT.rawValue)
+        lab.give(descriptor)
+        #expect(lab.receiveFromVM().outputs.map(\.bytes) == [Self.frame])
+        #expect(lab.missing == 0)
+    }
+
     @Test("copies once what comes from other memory")
     func copies() throws {
         let lab = try makeLab()
@@ -97,7 +155,7 @@ struct VMQueueTests {
         #expect(lab.missing == 0 && lab.system.missingPackets == 0)
     }
 
-    enum Lie: CaseIterable { case beyondRegion, notLent, twice, tooLong, farOut, verdict, forbidden }
+    enum Lie: CaseIterable { case beyondRegion, notLent, twice, tooLong, tooLongToCopy, farOut, verdict, forbidden }
 
     @Test("takes no lie for a packet", arguments: Lie.allCases)
     func lies(_ lie: Lie) throws {
@@ -112,6 +170,7 @@ struct VMQueueTests {
         case .notLent: descriptor.buffer = (0..<3).first { $0 != descriptor.buffer && $0 != other.buffer } ?? 0
         case .twice: lab.give(descriptor)
         case .tooLong: descriptor.length = UInt16(PacketRegion.bufferSize) - descriptor.offset + 1
+        case .tooLongToCopy: (descriptor.offset, descriptor.length) = (0, 2049)
         case .farOut: (descriptor.offset, descriptor.length) = (.max, .max)
         case .verdict: descriptor.verdict = 200
         case .forbidden: break
@@ -123,7 +182,7 @@ struct VMQueueTests {
         #expect(counters.violations == 1)
         switch lie {
         case .beyondRegion, .notLent, .twice: #expect(counters.foreignBuffers == 1)
-        case .tooLong, .farOut: #expect(counters.badPlaces == 1 && lab.drops(.vmViolation) == 1)
+        case .tooLong, .tooLongToCopy, .farOut: #expect(counters.badPlaces == 1 && lab.drops(.vmViolation) == 1)
         case .verdict, .forbidden: #expect(counters.badVerdicts == 1 && lab.drops(.vmViolation) == 1)
         }
         // What it did not give back is still its own.
