@@ -38,6 +38,19 @@ func otherTests() -> [String] {
     let paths = try? FileManager.default.subpathsOfDirectory(atPath: "\(Context.packageDirectory)/Tests")
     return (paths ?? []).filter { path in !fuzzSources.contains { path.hasPrefix($0) || $0.hasPrefix(path) } }
 }
+/// The example network functions, by the names of their programs.
+let functionNames = ["simple-forward": "SimpleForward"]
+func networkFunction(_ name: String, in folder: String) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: ["NetLib"],
+        path: "\(folder)/\(name)",
+        swiftSettings: swift6,
+        // With all libraries in it, the C library too: in a virtual machine there is nothing beside it.
+        linkerSettings: [.unsafeFlags(["-static-executable", "-use-ld=lld"])]
+    )
+}
+
 let programs: [Target] =
     if isFuzzing {
         [
@@ -83,6 +96,7 @@ let programs: [Target] =
             .testTarget(name: "StageCountTests", swiftSettings: swift6),
             // Valgrind's header, for the program below.
             .systemLibrary(name: "CValgrind", path: "Tests/CValgrind", providers: [.apt(["valgrind"])]),
+            networkFunction("TraceFunction", in: "Tests"),
             .executableTarget(
                 name: "StageCounts",
                 dependencies: ["Agent", "CDPDK", "CValgrind", "DataPlane", "OpenFlow"],
@@ -94,20 +108,7 @@ let programs: [Target] =
         ]
     }
 
-/// The example network functions, by the names of their programs.
-let functionNames = ["simple-forward": "SimpleForward"]
-let functions: [Target] =
-    isFuzzing
-    ? []
-    : functionNames.map { name, folder in
-        .executableTarget(
-            name: folder,
-            dependencies: ["NetLib"],
-            path: "Examples/\(folder)",
-            swiftSettings: swift6,
-            linkerSettings: [.unsafeFlags(["-static-stdlib", "-use-ld=lld"])]
-        )
-    }
+let functions: [Target] = isFuzzing ? [] : functionNames.values.map { networkFunction($0, in: "Examples") }
 
 let package = Package(
     name: "ringway",
@@ -116,6 +117,7 @@ let package = Package(
         : [
             .executable(name: "ringway", targets: ["Ringway"]),
             .executable(name: "ringway-stages", targets: ["StageCounts"]),
+            .executable(name: "trace-function", targets: ["TraceFunction"]),
         ] + functionNames.map { .executable(name: $0, targets: [$1]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),

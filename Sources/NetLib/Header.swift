@@ -14,6 +14,9 @@ struct Header {
     let attachFlags: UnsafeMutablePointer<UInt32>
     let needWakeup: UnsafeMutablePointer<UInt32>
 
+    /// Whether an agent has written it.
+    var isThere: Bool { fixed.pointee.magic == VMRING_MAGIC }
+
     init(_ memory: UnsafeMutableRawPointer) {
         func word<Word>(_ field: KeyPath<vmring_header, Word>) -> UnsafeMutablePointer<Word> {
             (memory + (MemoryLayout<vmring_header>.offset(of: field) ?? 0)).assumingMemoryBound(to: Word.self)

@@ -12,8 +12,10 @@ public enum Verdict: UInt8, Sendable {
 
 /// A packet, where the agent put it: nothing has been copied, and nothing will be.
 public struct Packet {
-    /// The buffer that it lies in. Shared memory, hence raw: other functions of the group see it as well.
-    @usableFromInline let buffer: UnsafeMutableRawPointer
+    /// The number of the buffer that it lies in: the same in all functions of the group that it goes through.
+    public let buffer: UInt32
+    /// Where that is. Shared memory, hence raw: other functions of the group see it as well.
+    @usableFromInline let memory: UnsafeMutableRawPointer
     @usableFromInline let bufferSize: Int
     /// Where it begins in its buffer, in bytes.
     public internal(set) var offset: Int
@@ -24,15 +26,22 @@ public struct Packet {
 
     @usableFromInline
     @inline(__always)
-    init(buffer: UnsafeMutableRawPointer, bufferSize: Int, offset: Int, count: Int, inPort: UInt32) {
-        (self.buffer, self.bufferSize) = (buffer, bufferSize)
+    init(
+        buffer: UInt32,
+        memory: UnsafeMutableRawPointer,
+        bufferSize: Int,
+        offset: Int,
+        count: Int,
+        inPort: UInt32
+    ) {
+        (self.buffer, self.memory, self.bufferSize) = (buffer, memory, bufferSize)
         (self.offset, self.count, self.inPort) = (offset, count, inPort)
     }
 
     /// Its bytes, from the Ethernet header on; good until the verdict.
     @inlinable
     public var bytes: UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(start: buffer + offset, count: count)
+        UnsafeMutableRawBufferPointer(start: memory + offset, count: count)
     }
 
     /// Moves its beginning forward by `bytes`, or backward if that is negative, and its end by `tail`; false, and nothing changes, if

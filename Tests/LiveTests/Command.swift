@@ -27,14 +27,21 @@ final class Command {
     private var ended: CInt?
 
     /// Starts a program, in a network namespace if one is named. `ip netns exec` becomes the program: the process id is its own.
-    init(_ words: [String], namespace: String? = nil, environment: [String: String] = [:]) throws {
+    ///
+    /// - Parameter input: A file that it reads as its standard input.
+    init(
+        _ words: [String],
+        namespace: String? = nil,
+        environment: [String: String] = [:],
+        input: String = "/dev/null"
+    ) throws {
         self.words = (namespace.map { ["ip", "netns", "exec", $0] } ?? []) + words
         folder = "/tmp/ringway-live-\(getpid())-\(UUID())"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let variables = ProcessInfo.processInfo.environment
             .merging(["PATH": Self.folders.joined(separator: ":"), "LC_ALL": "C"]) { $1 }.merging(environment) { $1 }
         do {
-            pid = try Self.spawn(self.words, variables.map { "\($0)=\($1)" }, output: folder)
+            pid = try Self.spawn(self.words, variables.map { "\($0)=\($1)" }, input: input, output: folder)
         } catch {
             try? FileManager.default.removeItem(atPath: folder)
             throw error
@@ -47,12 +54,17 @@ final class Command {
     }
 
     /// Foundation's `Process` would do, but it leaks descriptors, of which hundreds of processes take too many.
-    private static func spawn(_ words: [String], _ variables: [String], output folder: String) throws -> pid_t {
+    private static func spawn(
+        _ words: [String],
+        _ variables: [String],
+        input: String,
+        output folder: String
+    ) throws -> pid_t {
         guard let program = path(of: words[0]) else { throw Failure(description: "there is no \(words[0])") }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, "\(folder)/out", O_WRONLY | O_CREAT, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, "\(folder)/err", O_WRONLY | O_CREAT, 0o600)
         var attributes = posix_spawnattr_t()

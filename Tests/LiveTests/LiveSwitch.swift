@@ -24,6 +24,8 @@ final class LiveSwitch {
         /// Names of VMs in that group, which are ports 10, 11, …, and more keys of each.
         var vms: [String] = []
         var vmKeys = ""
+        /// More entries of `vms`.
+        var otherVMs: [String] = []
 
         func text(runDirectory: String) -> String {
             func list(_ values: [String]) -> String { "[" + values.map { "\"\($0)\"" }.joined(separator: ", ") + "]" }
@@ -31,7 +33,7 @@ final class LiveSwitch {
                 separator: ", "
             )
             let ofGroup = group.map { ", group: \($0)" } ?? ""
-            let vms = vms.enumerated().map { "{number: \(10 + $0), name: \($1)\(ofGroup)\(vmKeys)}" }
+            let vms = vms.enumerated().map { "{number: \(10 + $0), name: \($1)\(ofGroup)\(vmKeys)}" } + otherVMs
             let ports =
                 ports.map { "{number: \($0), name: h\($0), device: \"net_af_packet\($0),iface=veth\($0)\"\(ofGroup)}" }
                 + otherPorts

@@ -40,6 +40,12 @@ enum Requirements {
     /// An application for `osken-manager`.
     static let obedientController = root.appendingPathComponent("Fixtures/controllers/obedient.py").path
 
+    /// The Linux that guests run, which `make setup` gets.
+    static let guestKernel = root.appendingPathComponent(".build/guest/vmlinuz").path
+    /// The first process of guests, and what they do to their memory.
+    static let guestFiles = root.appendingPathComponent("Fixtures/guest").path
+    static let vmringFolder = root.appendingPathComponent("Sources/CVMRing/include").path
+
     /// Makes certificates.
     static let makePKI = root.appendingPathComponent("Fixtures/pki/make-pki").path
 

@@ -1,7 +1,6 @@
 // `ringway nf run`: a network function as a process on this host.
 
 import ArgumentParser
-import CDPDK
 import Foundation
 
 struct NFCommand: ParsableCommand {
@@ -25,39 +24,17 @@ struct NFRunCommand: ParsableCommand {
     @Argument(help: "An example's name, such as simple-forward, or the path of a program.")
     var function: String
 
-    @Option(name: [.long, .short], help: "The agent's configuration file.", completion: .file())
-    var config: String
-
-    @Option(help: "The name of the VM, as in the configuration, in whose place the function runs.")
-    var vm: String
-
-    @Option(help: "The core that the function runs on. (default: any)")
-    var core: Int?
+    @OptionGroup
+    var place: VMOptions
 
     @Argument(parsing: .postTerminator, help: "Arguments for the function, behind --.")
     var arguments: [String] = []
 
     func run() throws {
-        let configuration = try loadConfiguration(config, ofAgent: true)
-        guard let port = configuration.vms.first(where: { $0.name == vm }) else {
-            let names = configuration.vms.map(\.name).joined(separator: ", ")
-            throw refusal("\(config): there is no vm \(vm)\(names.isEmpty ? "" : ": there are \(names)")")
-        }
-        let program = try path()
-        if let core, cdpdk_run_on(Int32(clamping: core)) != 0 {
-            throw refusal("--core \(core): \(String(cString: strerror(errno)))")
-        }
-        let folder = "\(configuration.regionFolder)/\(port.group)"
+        let folder = try place.folder()
         setenv("RINGWAY_PACKETS", "\(folder)/packets", 1)
-        setenv("RINGWAY_RINGS", "\(folder)/\(port.name).rings", 1)
-        // Threads of the runtime block signals, and the function would inherit that.
-        var none = sigset_t()
-        sigemptyset(&none)
-        pthread_sigmask(SIG_SETMASK, &none, nil)
-        var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
-        words.append(nil)
-        execv(program, words)
-        throw refusal("\(program): \(String(cString: strerror(errno)))")
+        setenv("RINGWAY_RINGS", "\(folder)/\(place.vm).rings", 1)
+        try place.become([path()] + arguments)
     }
 
     /// The program: a path as it is, a name beside this executable.
@@ -66,13 +43,8 @@ struct NFRunCommand: ParsableCommand {
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         let path = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(function).path
         guard FileManager.default.isExecutableFile(atPath: path) else {
-            throw refusal("there is no function \(function): \(path) is no program")
+            throw VMOptions.refusal("there is no function \(function): \(path) is no program")
         }
         return path
-    }
-
-    private func refusal(_ text: String) -> ExitCode {
-        Console.printError("ringway: \(text)")
-        return .failure
     }
 }

@@ -14,7 +14,7 @@ package struct RingwayCommand: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, ReloadCommand.self, ShowCommand.self, FlushCommand.self,
-            TraceCommand.self, NFCommand.self,
+            TraceCommand.self, NFCommand.self, VMCommand.self,
         ]
     )
 
