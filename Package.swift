@@ -30,7 +30,10 @@ let nio: (String) -> Target.Dependency = { .product(name: $0, package: "swift-ni
 // `make fuzz` builds a program of its own, with the functions that the tests have for it.
 let isFuzzing = Context.environment["RINGWAY_FUZZ"] != nil
 let fuzzSources =
-    ["FuzzDriver", "AgentTests/Fuzzing", "AgentTests/SwitchModel/SwitchModel+Nameless.swift"]
+    [
+        "FuzzDriver", "AgentTests/Fuzzing", "AgentTests/SwitchModel/SwitchModel+Nameless.swift",
+        "AgentTests/VMs/FunctionLab.swift",
+    ]
     + ["InProcessSwitch", "RandomGroups", "RandomInstructions", "RandomPacket", "RandomRules", "SeededGenerator"]
     .map { "AgentTests/Compiler/\($0).swift" }
 /// What lies in Tests but is no part of that program.
@@ -56,7 +59,7 @@ let programs: [Target] =
         [
             .executableTarget(
                 name: "Fuzz",
-                dependencies: ["Agent", "CDPDK", "OpenFlow", "DataPlane", nio("NIOCore")],
+                dependencies: ["Agent", "CDPDK", "CVMRing", "OpenFlow", "DataPlane", nio("NIOCore")],
                 path: "Tests",
                 exclude: otherTests(),
                 sources: fuzzSources,

@@ -252,7 +252,8 @@ final class Agent {
             mtu: port.mtu,
             vlans: port.vlans,
             egress: port.egress,
-            region: try port.group.map(vms.region(ofGroup:))
+            region: try port.group.map(vms.region(ofGroup:)),
+            regions: vms.groups.values.map(\.region)
         )
         model.setPort(entry.described)
         model.portVLANs[entry.number] = port.vlans

@@ -93,28 +93,42 @@ extension LiveTests {
             function.end()
         }
 
-        @Test("a function that is killed is gone at once, and another takes its place")
-        func killed() async throws {
-            let live = try await LiveSwitch.startedWithFunctions(["fw"])
-            let all = try await live.buffers().all
-            for round in 1...20 {
-                let function = try await live.startFunction("fw")
-                let ping = try live.startPing(from: 1, to: 2, count: 30, wait: 1)
-                try await Task.sleep(for: .milliseconds(100))
-                function.end()
-                let start = ContinuousClock.now
-                #expect(try await eventually { try await live.vm("fw").text("state") == "detached" })
-                #expect(ContinuousClock.now - start < .seconds(1), "by its lock, not by its heart")
-                _ = try await ping.outcome()
-                let vm = try await live.vm("fw")
-                #expect(vm.number("attachments") == round && vm.text("last_end") == "the process ended", "\(vm)")
-                #expect(vm.number("lent") == 0)
-                let buffers = try await live.buffers()
-                #expect(buffers.lent == 0 && buffers.all == all, "\(buffers)")
+        @Test("between groups a packet is copied, once for each")
+        func groups() async throws {
+            let live = try await LiveSwitch.startedWithFunctions(["fw"]) {
+                $0.otherHosts = [3: "other", 4: nil]
+                $0.otherVMs = ["{number: 20, name: there, group: other}"]
             }
-            let function = try await live.startFunction("fw")
-            try await live.expectPing(from: 1, to: 2)
-            function.end()
+            let functions = [try await live.startFunction("fw"), try await live.startFunction("there")]
+            // Through both groups, and back again from the other group's port.
+            try await live.addFlows(
+                "in_port=1,actions=output:10",
+                "in_port=3,actions=output:20",
+                "in_port=10,dl_src=02:00:00:00:00:01,actions=output:20",
+                "in_port=20,dl_src=02:00:00:00:00:01,actions=output:3",
+                "in_port=20,dl_src=02:00:00:00:00:03,actions=output:10",
+                "in_port=10,dl_src=02:00:00:00:00:03,actions=output:1"
+            )
+            try await live.expectPing(from: 1, to: 3, count: 20)
+            let (here, there) = (try await live.vm("fw"), try await live.vm("there"))
+            // What comes from host 1 is copied on its way to the other group, and the answer on its way from there.
+            #expect(here.number("receive_packets") == there.number("receive_packets"), "\(here) \(there)")
+            #expect(
+                (20...23).contains(here.number("copied")) && (20...23).contains(there.number("copied")),
+                "\(here) \(there)"
+            )
+            // Nor does a port without a group receive into one.
+            try await live.addFlows(
+                "in_port=4,actions=output:10",
+                "in_port=10,dl_src=02:00:00:00:00:04,actions=output:1"
+            )
+            try await live.addFlows("in_port=1,dl_dst=02:00:00:00:00:04,priority=40000,actions=output:4")
+            try await live.expectPing(from: 4, to: 1, count: 20)
+            #expect(try await live.vm("fw").number("copied") >= 40)
+            for group in ["tenant", "other"] {
+                #expect(try await eventually { try await live.buffers(ofGroup: group).lent == 0 })
+            }
+            for function in functions { function.end() }
         }
 
         @Test("a function that hangs is let go, and attaches anew when it goes on")

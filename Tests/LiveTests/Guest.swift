@@ -20,18 +20,42 @@ final class Guest {
     static let reason = missing ?? "everything is there"
 
     /// Starts a machine in the place of a VM of the switch, and waits until it is up. It runs a function at once, if one is named.
-    init(_ vm: String, of live: LiveSwitch, function: String = "", arguments: [String] = []) async throws {
-        keyboardPath = "\(live.directory.path)/keyboard-\(UUID())"
-        try #require(mkfifo(keyboardPath, 0o600) == 0)
-        keyboard = try #require(FileHandle(forUpdatingAtPath: keyboardPath))
-        command = try Command(
+    convenience init(_ vm: String, of live: LiveSwitch, function: String = "") async throws {
+        try await self.init(
             [
                 Requirements.ringway, "vm", "run", "--config", live.configurationPath, "--vm", vm,
                 "--kernel", Requirements.guestKernel, "--initrd", try await Self.initrd.value,
                 "--accel", try await Self.accelerator.value, "--append", "\(Self.kernelArguments) function=\(function)",
-            ] + (arguments.isEmpty ? [] : ["--"] + arguments),
-            input: keyboardPath
+            ],
+            in: live.directory.path
         )
+    }
+
+    /// Starts a machine without shared regions, whose network card is the vhost-user port with this socket, and gives it the address of a
+    /// host.
+    convenience init(vhost socket: String, host: Int, of live: LiveSwitch) async throws {
+        try await self.init(
+            Self.qemu(accelerator: try await Self.accelerator.value, initrd: try await Self.initrd.value) + [
+                "-machine", "q35,memory-backend=ram", "-object", "memory-backend-memfd,id=ram,size=256M,share=on",
+                "-chardev", "socket,id=socket,path=\(socket),reconnect=1",
+                "-netdev", "vhost-user,id=net,chardev=socket",
+                // Without MSI-X: with it, QEMU 7.2 crashes where it emulates the processor.
+                "-device", "virtio-net-pci,netdev=net,vectors=0,mac=02:00:00:00:00:0\(host)",
+            ],
+            in: live.directory.path
+        )
+        for module in try String(contentsOfFile: "\(Self.modules)/order", encoding: .utf8).split(separator: "\n") {
+            type("insmod /modules/\(module)")
+        }
+        type("ip address add 10.88.0.\(host)/24 dev eth0; ip link set eth0 up")
+        #expect(try await run("ip address").contains("10.88.0.\(host)/24"))
+    }
+
+    private init(_ words: [String], in folder: String) async throws {
+        keyboardPath = "\(folder)/keyboard-\(UUID())"
+        try #require(mkfifo(keyboardPath, 0o600) == 0)
+        keyboard = try #require(FileHandle(forUpdatingAtPath: keyboardPath))
+        command = try Command(words, input: keyboardPath)
         let isUp = try await eventually(within: .seconds(60)) { !command.isRunning || isReady }
         try #require(isUp && isReady, "\(command.printed)")
     }
@@ -71,19 +95,26 @@ final class Guest {
 
     // MARK: What it is made of
 
+    private static let modules =
+        URL(fileURLWithPath: Requirements.guestKernel).deletingLastPathComponent().path + "/modules"
+
     /// How guests run here: by KVM where that works, which takes a guest to find out.
     private static let accelerator = Task { () async throws -> String in
         guard access("/dev/kvm", R_OK | W_OK) == 0 else { return "tcg" }
-        let trial = try Command([
-            "qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "256", "-nodefaults", "-display", "none",
-            "-serial", "stdio", "-kernel", Requirements.guestKernel, "-initrd", try await initrd.value,
-            "-append", kernelArguments,
-        ])
+        let trial = try Command(qemu(accelerator: "kvm", initrd: try await initrd.value))
         defer { trial.end() }
         _ = try await eventually(within: .seconds(10)) {
             !trial.isRunning || trial.printed.contains("the guest is ready")
         }
         return trial.printed.contains("the guest is ready") ? "kvm" : "tcg"
+    }
+
+    private static func qemu(accelerator: String, initrd: String) -> [String] {
+        [
+            "qemu-system-x86_64", "-accel", accelerator, "-cpu", accelerator == "kvm" ? "host" : "max", "-m", "256",
+            "-nodefaults", "-display", "none", "-serial", "stdio", "-kernel", Requirements.guestKernel,
+            "-initrd", initrd, "-append", kernelArguments,
+        ]
     }
 
     /// Busybox, `Fixtures/guest`, and functions, as the machine's file system. Made once.
@@ -98,6 +129,7 @@ final class Guest {
         for (from, to) in [
             (busybox, "bin/busybox"), ("\(Requirements.guestFiles)/init", "init"),
             ("\(built)/simple-forward", "bin/simple-forward"), ("\(built)/trace-function", "bin/trace-function"),
+            (modules, "modules"),
         ] {
             try FileManager.default.copyItem(atPath: from, toPath: "\(root)/\(to)")
         }

@@ -91,6 +91,63 @@ extension LiveTests {
             #expect(try await eventually { try await live.vm("b").text("state") == "attached" })
         }
 
+        @Test("whatever a guest writes, others' packets arrive as they were sent")
+        func hostile() async throws {
+            // Ports 1 and 2 are of the guest's group, 3 and 4 of another one, where a process is between them, and 5 and 6 of none.
+            let live = try await LiveSwitch.startedWithFunctions(["fw"]) {
+                $0.vmKeys = ", heartbeat: 3s, violations: 1000"
+                $0.otherHosts = [3: "other", 4: "other", 5: nil, 6: nil]
+                $0.otherVMs = ["{number: 20, name: honest, group: other, heartbeat: 5s}"]
+            }
+            try await live.addFlows(
+                "in_port=3,actions=output:20",
+                "in_port=4,actions=output:20",
+                "in_port=20,dl_src=02:00:00:00:00:03,actions=output:4",
+                "in_port=20,dl_src=02:00:00:00:00:04,actions=output:3",
+                "in_port=5,actions=output:6",
+                "in_port=6,actions=output:5"
+            )
+            let honest = try await live.startFunction("honest")
+            let guest = try await Guest("fw", of: live)
+            let all = try await live.buffers().all
+            let (seconds, count) = (12, 1000)
+            guest.type("probe lie \(seconds)")
+            try await live.expectAttached("fw")
+            let victims = try [(3, 4), (5, 6), (4, 3)].map { try live.startPing(from: $0, to: $1, count: count) }
+            // What the guest gets to lie about.
+            let bait = try [(1, 2), (2, 1)].map { try live.startPing(from: $0, to: $1, count: count, wait: 1) }
+            #expect(
+                try await eventually(within: .seconds(60)) { guest.console.contains("probe: lied") },
+                "\(guest.console)"
+            )
+            for victim in victims {
+                let outcome = try await victim.outcome()
+                #expect(
+                    LiveSwitch.answers(outcome) == count && !outcome.description.contains("wrong data"),
+                    "\(outcome)"
+                )
+                #expect(!outcome.description.contains("duplicates"), "\(outcome)")
+            }
+            for ping in bait { ping.end() }
+            let vm = try await live.vm("fw")
+            let violations = ["foreign_buffers", "bad_places", "bad_verdicts"].map { vm.number($0) }
+            #expect(violations.allSatisfy { $0 > 0 } && vm.number("attachments") > 3, "\(vm)")
+            #expect(try await live.vm("honest").number("attachments") == 1)
+
+            // It goes, and an honest one comes.
+            guest.command.end()
+            #expect(try await eventually { try await live.vm("fw").text("state") == "detached" })
+            #expect(try await eventually { try await live.buffers().lent == 0 })
+            #expect(try await live.buffers().all == all)
+            let process = try await live.startFunction("fw")
+            // The hosts may have given up looking for each other, or have been told lies.
+            for host in [1, 2] {
+                _ = try await Command.run(["ip", "-n", live.namespaces.ofHost(host), "neigh", "flush", "all"])
+            }
+            try await live.expectPing(from: 1, to: 2, count: 20)
+            for function in [honest, process] { function.end() }
+        }
+
         @Test("a function that crashes in a living guest, a guest that starts anew, and an agent that does")
         func restarts() async throws {
             let live = try await LiveSwitch.startedWithFunctions(["fw"]) { $0.vmKeys = ", heartbeat: 1s" }
@@ -126,6 +183,52 @@ extension LiveTests {
             #expect(try await guest.command.outcome().status == 0)
         }
 
+        @Test("an ordinary guest is reached by its virtio network card, and through a function")
+        func vhost() async throws {
+            let socket = "/tmp/\(Namespaces.prefix)\(getpid())-vhost"
+            let live = try await LiveSwitch.startedWithFunctions(["fw"]) {
+                $0.otherPorts = ["{number: 5, name: guest, device: \"net_vhost5,iface=\(socket)\"}"]
+            }
+            #expect(try await live.ofctl("show").output.contains("LINK_DOWN"))
+            let process = try await live.startFunction("fw")
+            // From the hosts' group into the guest and back: a copy each way, which the card costs, and one into the group.
+            try await live.addFlows("in_port=1,actions=output:10", "in_port=5,actions=output:10")
+            try await live.addFlows(
+                "in_port=10,dl_src=02:00:00:00:00:01,actions=output:5",
+                "in_port=10,dl_src=02:00:00:00:00:05,actions=output:1"
+            )
+            var guest = try await Guest(vhost: socket, host: 5, of: live)
+            #expect(try await eventually { try await !live.ofctl("show").output.contains("LINK_DOWN") })
+            try await live.expectPing(from: 1, to: 5, count: 20)
+            #expect(try await guest.run("ping -c 5 10.88.0.1").contains(" 0% packet loss"))
+            let vm = try await live.vm("fw")
+            #expect(vm.number("copied") >= 25 && vm.number("copied") < vm.number("receive_packets") - 20, "\(vm)")
+            // TCP, of which the guest leaves checksums to its card.
+            let server = try Command(
+                ["nc", "-l", "-d", "-p", "5001", "-s", "10.88.0.1"],
+                namespace: live.namespaces.ofHost(1)
+            )
+            try await Task.sleep(for: .milliseconds(300))
+            guest.type("seq 1 20000 | nc 10.88.0.1 5001")
+            #expect(try await server.outcome().output == (1...20000).map { "\($0)\n" }.joined())
+
+            // The guest is killed, and another one comes.
+            guest.command.end()
+            #expect(try await eventually { try await live.ofctl("show").output.contains("LINK_DOWN") })
+            guest = try await Guest(vhost: socket, host: 5, of: live)
+            try await live.expectPing(from: 1, to: 5, count: 5)
+
+            // The agent is killed, and another one comes.
+            let agent = try #require(live.agent)
+            agent.send(SIGKILL)
+            _ = try await agent.outcome()
+            try await live.start()
+            try await live.addFlows("in_port=1,actions=output:5", "in_port=5,actions=output:1")
+            #expect(try await eventually { try await !live.ofctl("show").output.contains("LINK_DOWN") })
+            try await live.expectPing(from: 1, to: 5, count: 5)
+            process.end()
+        }
+
         @Test("who starts a guest is told what is wrong, and can see the line for QEMU")
         func refusals() async throws {
             let live = try await LiveSwitch.startedWithFunctions(["fw"])
@@ -135,8 +238,8 @@ extension LiveTests {
             let line = try await Command.run(words + ["--vm", "fw", "--print", "--accel", "tcg", "--", "-smp", "2"])
                 .output
             #expect(line.hasPrefix("qemu-system-x86_64 -name fw ") && line.hasSuffix(" -smp 2\n"), "\(line)")
-            #expect(line.contains("mem-path=\(live.regionFolder)/packets"))
-            try FileManager.default.removeItem(atPath: "\(live.regionFolder)/fw.rings")
+            #expect(line.contains("mem-path=\(live.regionFolder())/packets"))
+            try FileManager.default.removeItem(atPath: "\(live.regionFolder())/fw.rings")
             for (arguments, text) in [
                 (["--vm", "gw"], "there is no vm gw: there are fw"), (["--vm", "fw"], "the agent has not made it"),
                 (["--vm", "fw", "--accel", "xen"], "--accel"),

@@ -13,19 +13,22 @@ extension LiveSwitch {
         var settings = Settings(ports: [1, 2])
         (settings.group, settings.vms) = ("tenant", names)
         change(&settings)
-        let live = try await LiveSwitch(hosts: 2, settings: settings)
-        try await live.mountRegions()
+        let live = try await LiveSwitch(hosts: 2 + settings.otherHosts.count, settings: settings)
+        for group in ["tenant"] + Set(settings.otherHosts.values.compactMap { $0 }) {
+            try await live.mountRegions(ofGroup: group)
+        }
         try await live.start()
         try await live.addChain()
         return live
     }
 
-    var regionFolder: String { "\(runDirectory)/live.vms/tenant" }
+    func regionFolder(ofGroup group: String = "tenant") -> String { "\(runDirectory)/live.vms/\(group)" }
 
     /// The agent has a mount namespace of its own, whose mounts a function outside does not see.
-    private func mountRegions() async throws {
-        try FileManager.default.createDirectory(atPath: regionFolder, withIntermediateDirectories: true)
-        let outcome = try await Command.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tests", regionFolder])
+    private func mountRegions(ofGroup group: String) async throws {
+        let folder = regionFolder(ofGroup: group)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let outcome = try await Command.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tests", folder])
         try #require(outcome.status == 0, "\(outcome)")
     }
 
@@ -40,11 +43,17 @@ extension LiveSwitch {
         )
     }
 
+    func functionWords(_ vm: String, _ function: String, _ arguments: [String]) -> [String] {
+        [Requirements.ringway, "nf", "run", function, "--config", configurationPath, "--vm", vm, "--"] + arguments
+    }
+
     /// Starts a function by `ringway nf run`, and waits until it is attached.
-    func startFunction(_ vm: String, _ function: String = "simple-forward") async throws -> Command {
-        let command = try Command([
-            Requirements.ringway, "nf", "run", function, "--config", configurationPath, "--vm", vm,
-        ])
+    func startFunction(
+        _ vm: String,
+        _ function: String = "simple-forward",
+        _ arguments: String...
+    ) async throws -> Command {
+        let command = try Command(functionWords(vm, function, arguments))
         let isAttached = try await eventually { try await self.vm(vm).text("state") == "attached" }
         #expect(isAttached, "\(command.printed)\n\(agent?.printed ?? "")")
         return command
@@ -55,11 +64,11 @@ extension LiveSwitch {
         try #require(try await show("vms").first { $0.text("name") == name })
     }
 
-    /// The buffers of the hosts' group, by who has them.
-    func buffers() async throws -> (all: Int, free: Int, lent: Int) {
+    /// The buffers of a group, by who has them.
+    func buffers(ofGroup group: String = "tenant") async throws -> (all: Int, free: Int, lent: Int) {
         let metrics = try await metrics()
         func count(_ state: String) -> Int {
-            Int(metrics["ringway_group_buffers{group=\"tenant\",state=\"\(state)\"}"] ?? -1)
+            Int(metrics["ringway_group_buffers{group=\"\(group)\",state=\"\(state)\"}"] ?? -1)
         }
         let (free, lent) = (count("free"), count("lent"))
         return (free + lent + count("in_flight"), free, lent)

@@ -19,6 +19,8 @@ final class LiveSwitch {
         var ports: [Int]
         /// More entries of `ports`.
         var otherPorts: [String] = []
+        /// Hosts whose ports are of another trust group, by its name; nil: of none.
+        var otherHosts: [Int: String?] = [:]
         /// The trust group of the hosts' ports.
         var group: String?
         /// Names of VMs in that group, which are ports 10, 11, …, and more keys of each.
@@ -34,9 +36,12 @@ final class LiveSwitch {
             )
             let ofGroup = group.map { ", group: \($0)" } ?? ""
             let vms = vms.enumerated().map { "{number: \(10 + $0), name: \($1)\(ofGroup)\(vmKeys)}" } + otherVMs
+            func port(_ host: Int, _ group: String?) -> String {
+                let ofGroup = group.map { ", group: \($0)" } ?? ""
+                return "{number: \(host), name: h\(host), device: \"net_af_packet\(host),iface=veth\(host)\"\(ofGroup)}"
+            }
             let ports =
-                ports.map { "{number: \($0), name: h\($0), device: \"net_af_packet\($0),iface=veth\($0)\"\(ofGroup)}" }
-                + otherPorts
+                ports.map { port($0, group) } + otherHosts.map { port($0, $1) } + otherPorts
             return """
                 datapath: {id: 0x2a, name: live}
                 openflow: {\(openflow)}

@@ -40,6 +40,9 @@ enum Requirements {
     /// An application for `osken-manager`.
     static let obedientController = root.appendingPathComponent("Fixtures/controllers/obedient.py").path
 
+    /// What `make run` runs.
+    static let demonstration = root.appendingPathComponent("Scripts/demo").path
+
     /// The Linux that guests run, which `make setup` gets.
     static let guestKernel = root.appendingPathComponent(".build/guest/vmlinuz").path
     /// The first process of guests, and what they do to their memory.

@@ -74,7 +74,8 @@ package final class PortTable {
 
     // MARK: Adding and removing
 
-    /// Opens the device and lets the workers poll it. What it receives lies in `region`, if there is one.
+    /// Opens the device and lets the workers poll it. What it receives lies in `region`, if there is one, what it sends in any of the
+    /// `regions`.
     package func add(
         number: PortNumber,
         name: String,
@@ -84,7 +85,8 @@ package final class PortTable {
         mtu: Int? = nil,
         vlans: PortVLANs = .all,
         egress: EgressQueues = EgressQueues(),
-        region: PacketRegion? = nil
+        region: PacketRegion? = nil,
+        regions: [PacketRegion] = []
     ) throws(PortError) -> Entry {
         let slot = try nextSlot()
         let device: EthernetDevice
@@ -95,7 +97,8 @@ package final class PortTable {
                 transmitQueues: workers.count,
                 mtu: mtu,
                 pool: pool,
-                region: region
+                region: region,
+                regions: regions
             )
         } catch {
             throw PortError(description: "port \(number) (\(name)): \(error)")
@@ -285,8 +288,8 @@ package final class PortTable {
         }
     }
 
-    /// Sends each worker its list of queues, its list of ports for ALL, the schedulers that it empties, and the VMs that it serves. False
-    /// if there is no memory for those of all workers: who gets no new ones keeps the former.
+    /// Sends each worker its list of queues, its list of ports for ALL, the schedulers that it empties, the VMs that it serves, and the
+    /// directory of ports. False if there is no memory for those of all workers: who gets no new ones keeps the former.
     private func publishLists() -> Bool {
         let sorted = entries.values.sorted { $0.number < $1.number }
         var complete = true
@@ -307,6 +310,7 @@ package final class PortTable {
             let sizes = [
                 ReceivePlan.size(count: queues.count), SlotList.size(count: sorted.count),
                 PointerList.size(count: schedulers.count), PointerList.size(count: vmQueues.count),
+                PortDirectory.size(count: sorted.count),
             ]
             guard let blocks = allocate(sizes) else {
                 complete = false
@@ -316,10 +320,11 @@ package final class PortTable {
             SlotList.initialize(blocks[1], sorted.map(\.slot))
             PointerList.initialize(blocks[2], schedulers)
             PointerList.initialize(blocks[3], vmQueues)
+            PortDirectory.initialize(blocks[4], sorted.map { ($0.number.rawValue, $0.slot) })
             let settings = worker.pointee.settings
             let words = [
                 settings.word(\.receivePlan), settings.word(\.floodPorts), settings.word(\.schedulers),
-                settings.word(\.vmQueues),
+                settings.word(\.vmQueues), settings.word(\.portDirectory),
             ]
             for (word, block) in zip(words, blocks) {
                 publisher.store(worker: index, word, UInt64(UInt(bitPattern: block)))

@@ -178,7 +178,7 @@ package struct Configuration: Equatable, Sendable {
         /// Packets that it may have in hand, for each worker: places of a ring, a power of two.
         package var ring = 256
         /// What it may say of a packet.
-        package var verdicts = Verdict.allCases
+        package var verdicts: [Verdict] = [.drop, .next]
         /// Without a beat for this long it is taken for dead.
         package var heartbeat: TimeAmount = .seconds(1)
         /// After so many violations of what vmring.h demands it is detached; 0: never.
@@ -191,13 +191,14 @@ package struct Configuration: Equatable, Sendable {
 
     /// `vms[].verdicts`.
     package enum Verdict: String, CaseIterable, Sendable {
-        case drop, next
+        case drop, next, out
 
         /// The `vmring_verdict`.
         package var number: UInt32 {
             switch self {
             case .drop: VMRING_DROP.rawValue
             case .next: VMRING_NEXT.rawValue
+            case .out: VMRING_OUT.rawValue
             }
         }
     }

@@ -9,8 +9,12 @@ final class RingRegion {
     let file: RegionFile
     private let workers: Int
     private let capacity: Int
+    private let port: UInt32
+    private let packetBytes: Int
+    private let buffers: Int
+    private let heartbeatMilliseconds: UInt32
     /// The agent's: a number that no earlier agent is likely to have had, and not 0.
-    private let epoch: UInt64
+    private let epoch = UInt64.random(in: 1 ... .max)
     private var header: UnsafeMutablePointer<vmring_header> {
         file.memory.assumingMemoryBound(to: vmring_header.self)
     }
@@ -36,16 +40,20 @@ final class RingRegion {
         buffers: Int,
         heartbeatMilliseconds: UInt32
     ) {
-        self.file = file
-        self.workers = workers
-        self.capacity = capacity
-        epoch = .random(in: 1 ... .max)
-        vmring_store(header.word(\.attached), 0)
+        (self.file, self.workers, self.capacity, self.port) = (file, workers, capacity, port)
+        (packetBytes, self.buffers, self.heartbeatMilliseconds) = (packets.bytes, buffers, heartbeatMilliseconds)
         vmring_store(header.word(\.agent_epoch), 0)
+        describe()
+    }
+
+    /// Writes the agent's part of the header and the list of rings; nobody is attached. What a VM has written there is gone then, and the
+    /// next one finds what it needs.
+    func describe() {
+        attached = 0
         header.pointee.magic = VMRING_MAGIC
         header.pointee.version = VMRING_VERSION
         header.pointee.ring_count = UInt32(2 * workers)
-        header.pointee.packet_bytes = UInt64(packets.bytes)
+        header.pointee.packet_bytes = UInt64(packetBytes)
         header.pointee.buffer_size = UInt32(PacketRegion.bufferSize)
         header.pointee.buffer_count = UInt32(buffers)
         header.pointee.port = port

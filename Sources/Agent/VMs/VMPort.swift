@@ -84,6 +84,7 @@ package final class VMPort {
         case .attaching: return nil
         case .detaching: return isServed ? .mustLeave : nil
         case .detached:
+            rings.describe()
             let wanted = rings.wanted
             return wanted != 0 && wanted != epoch && now >= nextAttachment ? .wantsToAttach : nil
         case .attached: return end(at: now).map { .ended($0) }

@@ -37,6 +37,8 @@ enum vmring_verdict {
 	VMRING_DROP = 0,
 	/// Look the packet up again: it comes in by the VM's port.
 	VMRING_NEXT = 1,
+	/// Output it to the port that the descriptor names, whatever the rules say.
+	VMRING_OUT = 2,
 };
 
 /// One packet on its way, in either direction.
@@ -46,7 +48,7 @@ struct vmring_descriptor {
 	/// Where the packet begins, in bytes from the buffer's beginning, and its bytes.
 	uint16_t offset;
 	uint16_t length;
-	/// To the VM: the OpenFlow port where it came in; 0: none. From the VM: 0.
+	/// An OpenFlow port. To the VM: where it came in; 0: none. From the VM: of VMRING_OUT; 0 with other verdicts.
 	uint32_t port;
 	/// From the VM: a vmring_verdict.
 	uint8_t verdict;

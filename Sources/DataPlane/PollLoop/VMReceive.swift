@@ -24,30 +24,48 @@ extension Worker {
             counters.pointee.emptyPolls &+= 1
             return false
         }
-        let slot = Int(queue.pointee.slot)
-        var goOn = 0
+        let ingress = ingress(slot: Int(queue.pointee.slot))
+        state.pointee.inPort = ingress.number
+        state.pointee.fedCount = 0
+        var (goOn, outs) = (0, 0)
         for _ in 0..<available {
             guard let returned = queue.pointee.take() else { continue }
-            if let reason = queue.pointee.dropReason(returned) {
-                // What goes on is counted where all that is received is.
-                counters.pointee.packets &+= 1
-                ports[slot].counters.receivedPackets &+= 1
-                ports[slot].counters.receivedBytes &+= UInt64(returned.length)
-                drop(returned.mbuf, reason, at: slot)
-            } else {
+            let reason = queue.pointee.dropReason(returned)
+            if reason == nil, UInt32(returned.verdict) == VMRING_NEXT.rawValue {
                 cdpdk_mbuf_place(returned.mbuf, returned.offset, returned.length)
                 burst.mbufs[goOn] = returned.mbuf
                 goOn &+= 1
+            } else {
+                end(returned, reason, ingress)
+                outs &+= reason == nil ? 1 : 0
             }
         }
         queue.pointee.publishConsumed()
         if goOn > 0 {
-            run(goOn, ingress: ingress(slot: slot))
-            queue.pointee.feeds.queue = fedAlone(goOn)
-        } else if state.pointee.droppedCount > 0 {
+            run(goOn, ingress: ingress)
+        } else {
             flush()
         }
+        // Some by the rules and some by their verdicts: that may be several ways.
+        queue.pointee.feeds.queue = (goOn > 0) != (outs > 0) ? fedAlone(goOn &+ outs) : 0
         return true
+    }
+
+    /// What becomes of a packet that is not looked up again: it is dropped, or output to the port that the VM names. (What goes on is
+    /// counted where all that is received is.)
+    @inline(never)
+    private borrowing func end(_ returned: VMQueue.Returned, _ reason: DropReason?, _ ingress: Ingress) {
+        counters.pointee.packets &+= 1
+        ports[ingress.slot].counters.receivedPackets &+= 1
+        ports[ingress.slot].counters.receivedBytes &+= returned.fits ? UInt64(returned.length) : 0
+        if let reason = reason ?? refusal(of: ingress) ?? (returned.length < 14 ? .runt : nil) {
+            drop(returned.mbuf, reason, at: ingress.slot)
+        } else if let slot = PortDirectory.slot(of: returned.port, in: settings.pointee.portDirectory) {
+            cdpdk_mbuf_place(returned.mbuf, returned.offset, returned.length)
+            output(returned.mbuf, to: slot, ingress: ingress)
+        } else {
+            drop(returned.mbuf, .noSuchPort, at: ingress.slot)
+        }
     }
 }
 

@@ -18,6 +18,8 @@ package struct WorkerSettings {
     package var schedulers: UnsafeRawPointer
     /// A `PointerList` of the VMs' queues that this worker serves.
     package var vmQueues: UnsafeRawPointer
+    /// The `PortDirectory` of all ports.
+    package var portDirectory: UnsafeRawPointer
     /// The address of the `MeterSlot` of packet-ins (OFPM_CONTROLLER); 0: none.
     package var controllerMeter: UInt64
     /// The `AddressTable` of output to NORMAL.
@@ -142,6 +144,7 @@ package struct Worker: ~Copyable {
                 floodPorts: emptyList(),
                 schedulers: emptyList(),
                 vmQueues: emptyList(),
+                portDirectory: emptyList(),
                 controllerMeter: 0,
                 addresses: UnsafeMutableRawPointer(mutating: emptyList()),
                 standalone: 0,
@@ -231,7 +234,8 @@ func cacheAligned<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
         .bindMemory(to: Element.self, capacity: max(count, 1))
 }
 
-/// A `ReceivePlan`, a `SlotList`, a `PointerList` or an `AddressTable` with nothing in it: a worker with such a plan does not sleep.
+/// A `ReceivePlan`, a `SlotList`, a `PointerList`, a `PortDirectory` or an `AddressTable` with nothing in it: a worker with such a
+/// plan does not sleep.
 func emptyList() -> UnsafeRawPointer {
     let memory: UnsafeMutablePointer<UInt64> = zeroed(4)
     return UnsafeRawPointer(memory)

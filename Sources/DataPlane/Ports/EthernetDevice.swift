@@ -23,14 +23,16 @@ package struct EthernetDevice: Sendable {
     }
 
     /// Makes and starts a device with as many queues as the driver has, up to `receiveQueues` and `transmitQueues`. `mtu` in bytes;
-    /// nil: what the device comes with. It receives into `pool`, or, if it is a port of a trust group, into the group's `region`.
+    /// nil: what the device comes with. It receives into `pool`, or, if it is a port of a trust group, into the group's `region`, and
+    /// sends what lies in any of the `regions`.
     package static func open(
         devargs: String,
         receiveQueues: Int,
         transmitQueues: Int,
         mtu: Int? = nil,
         pool: PacketPool,
-        region: PacketRegion? = nil
+        region: PacketRegion? = nil,
+        regions: [PacketRegion] = []
     ) throws(DeviceError) -> EthernetDevice {
         let name = String(devargs.prefix { $0 != "," })
         func check(_ result: Int32, _ step: String) throws(DeviceError) {
@@ -38,6 +40,7 @@ package struct EthernetDevice: Sendable {
                 throw DeviceError(description: "\(devargs): \(step): \(String(cString: strerror(-result)))")
             }
         }
+        VhostSocket.removeStale(devargs)
         let socketsBefore = Set(PacketSockets.bound())
         try check(rte_dev_probe(devargs), "no driver takes this device")
         let sockets = PacketSockets.bound().filter { !socketsBefore.contains($0) }
@@ -46,10 +49,13 @@ package struct EthernetDevice: Sendable {
             throw DeviceError(description: "\(devargs): the driver made no Ethernet port named \(name)")
         }
         do throws(DeviceError) {
-            if let region, !devargs.hasPrefix("net_") {
+            // Devices that are no programs access memory by themselves.
+            if !regions.isEmpty, !devargs.hasPrefix("net_") {
                 var info = rte_eth_dev_info()
                 try check(rte_eth_dev_info_get(id, &info), "no device information")
-                try check(info.device.map(region.map(for:)) ?? -ENODEV, "the group's memory cannot be mapped for it")
+                for region in regions {
+                    try check(info.device.map(region.map(for:)) ?? -ENODEV, "a group's memory cannot be mapped for it")
+                }
             }
             return try start(
                 id: id,

@@ -17,6 +17,8 @@ enum FuzzTarget: String, CaseIterable, Sendable, CustomStringConvertible {
     case configuration
     /// A line of the control socket.
     case control
+    /// What a network function writes to the memory that it shares with the agent.
+    case ring
 
     var description: String { rawValue }
 
@@ -29,6 +31,7 @@ enum FuzzTarget: String, CaseIterable, Sendable, CustomStringConvertible {
         case .pipeline: try PipelineFuzzing.run(input)
         case .configuration: try ConfigurationFuzzing.run(input)
         case .control: try ControlFuzzing.run(input)
+        case .ring: try RingFuzzing.run(input)
         }
     }
 
@@ -44,6 +47,7 @@ enum FuzzTarget: String, CaseIterable, Sendable, CustomStringConvertible {
             case .pipeline: try PipelineFuzzing.seeds
             case .configuration: try ConfigurationFuzzing.seeds
             case .control: ControlFuzzing.seeds
+            case .ring: RingFuzzing.seeds
             }
         }
     }

@@ -19,6 +19,8 @@ final class FunctionLab: FunctionSwitch {
     let packets: UnsafeMutableRawPointer
     let queue: UnsafeMutablePointer<VMQueue>
     let capacity: Int
+    private let verdicts: UInt32
+    private let ringBytes: Int
     private let toVM: UnsafeMutableRawPointer
     private let fromVM: UnsafeMutableRawPointer
     private let list: UnsafeMutableRawPointer
@@ -39,14 +41,24 @@ final class FunctionLab: FunctionSwitch {
             pageSize: 4096,
             name: "lab-\(Self.count.add(1, ordering: .relaxed).newValue)"
         )
-        func ring() -> UnsafeMutableRawPointer {
-            let bytes = MemoryLayout<vmring_ring>.size + capacity * MemoryLayout<vmring_descriptor>.stride
-            let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 128)
-            memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-            return memory
-        }
-        (toVM, fromVM) = (ring(), ring())
+        ringBytes = MemoryLayout<vmring_ring>.size + capacity * MemoryLayout<vmring_descriptor>.stride
+        toVM = .allocate(byteCount: ringBytes, alignment: 128)
+        fromVM = .allocate(byteCount: ringBytes, alignment: 128)
         queue = .allocate(capacity: 1)
+        self.verdicts = verdicts
+        list = .allocate(byteCount: PointerList.size(count: 1), alignment: 64)
+        PointerList.initialize(list, [UnsafeMutableRawPointer(queue)])
+        let worker = system.worker
+        worker.pointee.settings.pointee.vmQueues = UnsafeRawPointer(list)
+        worker.pointee.ports[3].destination = Destination.vm(queue).rawValue
+        worker.pointee.ports[3].isShared = 1
+        reset()
+    }
+
+    /// As after another attachment.
+    func reset() {
+        for ring in [toVM, fromVM] { ring.initializeMemory(as: UInt8.self, repeating: 0, count: ringBytes) }
+        (taken, given) = (0, 0)
         queue.initialize(
             to: VMQueue(
                 region: region,
@@ -59,12 +71,6 @@ final class FunctionLab: FunctionSwitch {
                 sleeping: nil
             )
         )
-        list = .allocate(byteCount: PointerList.size(count: 1), alignment: 64)
-        PointerList.initialize(list, [UnsafeMutableRawPointer(queue)])
-        let worker = system.worker
-        worker.pointee.settings.pointee.vmQueues = UnsafeRawPointer(list)
-        worker.pointee.ports[3].destination = Destination.vm(queue).rawValue
-        worker.pointee.ports[3].isShared = 1
     }
 
     deinit {
@@ -102,6 +108,11 @@ final class FunctionLab: FunctionSwitch {
 
     /// Says that it has produced so many.
     func claim(_ produced: UInt64) { vmring_store(word(fromVM, 0), produced) }
+
+    /// Writes a word somewhere in one of the rings.
+    func scribble(ring: UInt8, at place: Int, _ word: UInt64) {
+        (ring % 2 == 0 ? toVM : fromVM).storeBytes(of: word, toByteOffset: place % (ringBytes - 8), as: UInt64.self)
+    }
 
     /// The bytes that a descriptor names.
     func bytes(_ descriptor: vmring_descriptor) -> [UInt8] {

@@ -287,6 +287,13 @@ struct VMPortTests {
         lab.look()
         #expect(lab.port.state == .detached && lab.missing == 0 && lab.region.lent == 0)
         #expect(lab.system.missingPackets == 0)
+        // An honest function finds what it needs.
+        lab.look()
+        let function = try lab.makeFunction()
+        try lab.attach(function)
+        _ = lab.receive()
+        let count = function.attachment.poll { _ in .next }
+        #expect(count == 1 && lab.receiveFromVM().outputs.map(\.port) == [2])
     }
 
     /// The rings as a function maps them.

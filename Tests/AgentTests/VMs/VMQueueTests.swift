@@ -68,6 +68,56 @@ struct VMQueueTests {
         #expect(lab.system.worker.pointee.ports[3].counters.receivedPackets == 1)
     }
 
+    @Test("outputs what the function says goes out of a port, if it may say so")
+    func outVerdict() throws {
+        let lab = try makeLab(verdicts: 0b111)
+        let directory = UnsafeMutableRawPointer.allocate(byteCount: PortDirectory.size(count: 4), alignment: 64)
+        PortDirectory.initialize(directory, (1...4).map { (UInt32($0), UInt16($0 - 1)) })
+        let worker = lab.system.worker
+        worker.pointee.settings.pointee.portDirectory = UnsafeRawPointer(directory)
+        func out(_ port: UInt32, _ verdict: vmring_verdict = VMRING_OUT) throws {
+            _ = lab.receive(Self.frame)
+            var descriptor = try #require(lab.take())
+            (descriptor.verdict, descriptor.port) = (UInt8(verdict.rawValue), port)
+            lab.give(descriptor)
+        }
+        try out(3)
+        try out(9, VMRING_NEXT)
+        try out(1)
+        let outputs = lab.receiveFromVM().outputs
+        #expect(outputs.map(\.port).sorted() == [1, 2, 3] && outputs.allSatisfy { $0.bytes == Self.frame })
+        #expect(worker.pointee.ports[3].counters.receivedPackets == 3)
+        // To itself, and to ports that there are not.
+        for (port, reason) in [
+            (UInt32(4), DropReason.outputToIngress), (5, .noSuchPort), (0, .noSuchPort), (.max, .noSuchPort),
+        ] {
+            let before = lab.drops(reason)
+            try out(port)
+            #expect(lab.receiveFromVM().outputs.isEmpty && lab.drops(reason) == before + 1, "\(port)")
+        }
+        // What controllers have set of the function's port holds for this, too.
+        worker.pointee.ports[3].config = 1 << 2
+        try out(3)
+        #expect(lab.receiveFromVM().outputs.isEmpty && lab.drops(.noReceive) == 1)
+        #expect(lab.queue.pointee.counters.violations == 0 && lab.missing == 0 && lab.region.lent == 0)
+        directory.deallocate()
+    }
+
+    @Test("finds every port by its number, and no other", arguments: [0, 1, 7, 511])
+    func directory(count: Int) {
+        var generator = SeededGenerator(UInt64(count))
+        let numbers = (0..<count).map { $0 % 3 == 0 ? UInt32($0 + 1) : .random(in: 1 ... .max, using: &generator) }
+        let ports = Dictionary(numbers.enumerated().map { ($1, UInt16($0)) }, uniquingKeysWith: { first, _ in first })
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: PortDirectory.size(count: ports.count), alignment: 8)
+        defer { memory.deallocate() }
+        PortDirectory.initialize(memory, ports.map { ($0, $1) })
+        for (number, slot) in ports { #expect(PortDirectory.slot(of: number, in: memory) == Int(slot)) }
+        for _ in 0..<1000 {
+            let number = UInt32.random(in: 0 ... .max, using: &generator)
+            #expect(PortDirectory.slot(of: number, in: memory) == ports[number].map { Int($0) })
+        }
+    }
+
     @Test("hands over no more than the function may have, whatever it says of what it has taken")
     func full() throws {
         let lab = try makeLab(capacity: 64)
