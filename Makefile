@@ -13,7 +13,7 @@ build: ## Build the switch and its tests in release mode.
 	@Scripts/setup --build
 	@Scripts/build
 
-run: build ## Show a switch between two network namespaces, until Ctrl-C; as root.
+run: build ## Show a switch and two network functions between two network namespaces, until Ctrl-C; as root.
 	@Scripts/demo
 
 test: setup ## Build and run all tests; as root, for those with real ports.

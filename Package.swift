@@ -42,7 +42,10 @@ func otherTests() -> [String] {
     return (paths ?? []).filter { path in !fuzzSources.contains { path.hasPrefix($0) || $0.hasPrefix(path) } }
 }
 /// The example network functions, by the names of their programs.
-let functionNames = ["simple-forward": "SimpleForward"]
+let functionNames = [
+    "firewall": "Firewall", "flow-monitor": "FlowMonitor", "payload-scan": "PayloadScan", "rate-limiter": "RateLimiter",
+    "simple-forward": "SimpleForward",
+]
 func networkFunction(_ name: String, in folder: String) -> Target {
     .executableTarget(
         name: name,

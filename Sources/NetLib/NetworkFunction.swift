@@ -20,13 +20,23 @@ public enum NetworkFunction {
     /// files. Without these it is in a virtual machine and looks for the two devices.
     @inlinable
     public static func run(_ decide: (inout Packet) -> Verdict) -> Never {
+        run(every: .max, {}, packets: decide)
+    }
+
+    /// The same, and does something else every so many milliseconds, packets or not.
+    @inlinable
+    public static func run(
+        every milliseconds: Int,
+        _ report: () -> Void,
+        packets decide: (inout Packet) -> Verdict
+    ) -> Never {
         listenToSignals()
         do throws(AttachError) {
             var attachment = try found()
             if let complaint = attachment.complaint { announce(complaint) }
             while try attachment.attach(unless: { isOver }) {
                 announce("attached as port \(attachment.port)")
-                poll(&attachment, decide)
+                poll(&attachment, every: milliseconds, report, decide)
             }
             attachment.detach()
         } catch {
@@ -38,9 +48,19 @@ public enum NetworkFunction {
 
     /// Polls until the agent has let the function go, or the function is to end.
     @inlinable
-    static func poll(_ attachment: inout Attachment, _ decide: (inout Packet) -> Verdict) {
+    static func poll(
+        _ attachment: inout Attachment,
+        every milliseconds: Int,
+        _ report: () -> Void,
+        _ decide: (inout Packet) -> Verdict
+    ) {
         var idle = 0
+        var reported = milliseconds == .max ? 0 : now
         while !isOver, attachment.isAttached {
+            if milliseconds != .max, now - reported >= milliseconds {
+                report()
+                reported = now
+            }
             if attachment.poll(decide) > 0 {
                 idle = 0
             } else if idle < pollsToSleep {
@@ -50,6 +70,14 @@ public enum NetworkFunction {
                 attachment.sleep()
             }
         }
+    }
+
+    /// In milliseconds.
+    @usableFromInline
+    static var now: Int {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 
     @usableFromInline

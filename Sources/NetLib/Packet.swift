@@ -3,11 +3,22 @@
 import CVMRing
 
 /// What a network function says of a packet.
-public enum Verdict: UInt8, Sendable {
+public enum Verdict: Equatable, Sendable {
     /// Drop it.
-    case drop = 0
+    case drop
     /// Look it up again: it comes in by the function's port.
-    case next = 1
+    case next
+    /// Output it to the OpenFlow port of this number, whatever the rules say, if the configuration lets the function do so.
+    case out(port: UInt32)
+
+    /// The second word of a descriptor that says so.
+    @usableFromInline var word: UInt64 {
+        switch self {
+        case .drop: UInt64(VMRING_DROP.rawValue) << 32
+        case .next: UInt64(VMRING_NEXT.rawValue) << 32
+        case .out(let port): UInt64(VMRING_OUT.rawValue) << 32 | UInt64(port)
+        }
+    }
 }
 
 /// A packet, where the agent put it: nothing has been copied, and nothing will be.

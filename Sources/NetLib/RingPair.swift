@@ -44,7 +44,7 @@ struct RingPair {
         vmring_write(
             given.descriptors + Int(truncatingIfNeeded: produced & mask),
             vmring_place(buffer, UInt16(truncatingIfNeeded: offset), UInt16(truncatingIfNeeded: count)),
-            UInt64(verdict.rawValue) << 32
+            verdict.word
         )
         produced &+= 1
     }

@@ -1,0 +1,71 @@
+// Drops IP packets that have one of the texts in them that a file names, one a line, behind their IP headers.
+
+import NetLib
+
+/// All texts at once, by one step for each byte (Aho and Corasick, "Efficient string matching", CACM 1975).
+struct Automaton {
+    /// The next state by state and byte.
+    private var steps = [Int32](repeating: -1, count: 256)
+    private var isEnd = [false]
+
+    init(_ texts: [[UInt8]]) {
+        for text in texts {
+            var state = 0
+            for byte in text {
+                if steps[state * 256 + Int(byte)] < 0 {
+                    steps[state * 256 + Int(byte)] = Int32(isEnd.count)
+                    isEnd.append(false)
+                    steps += [Int32](repeating: -1, count: 256)
+                }
+                state = Int(steps[state * 256 + Int(byte)])
+            }
+            isEnd[state] = true
+        }
+        // Breadth first: where a state has no step, it has that of its longest suffix.
+        var suffix = [Int](repeating: 0, count: isEnd.count)
+        var states = [0]
+        var next = 0
+        while next < states.count {
+            let state = states[next]
+            next += 1
+            for byte in 0..<256 {
+                let other = state == 0 ? 0 : steps[suffix[state] * 256 + byte]
+                let place = state * 256 + byte
+                if steps[place] < 0 {
+                    steps[place] = max(0, other)
+                } else {
+                    let to = Int(steps[place])
+                    suffix[to] = Int(other)
+                    isEnd[to] = isEnd[to] || isEnd[suffix[to]]
+                    states.append(to)
+                }
+            }
+        }
+    }
+
+    func finds(in bytes: some Sequence<UInt8>) -> Bool {
+        var state = 0
+        for byte in bytes {
+            state = Int(steps[state * 256 + Int(byte)])
+            if isEnd[state] { return true }
+        }
+        return false
+    }
+}
+
+@main
+enum PayloadScan {
+    static func main() {
+        guard CommandLine.arguments.count == 2 else {
+            NetworkFunction.refuse("the file of texts is wanted, and nothing else")
+        }
+        let texts = NetworkFunction.lines(of: CommandLine.arguments[1]).map {
+            Array($0.words.joined(separator: " ").utf8)
+        }
+        let automaton = Automaton(texts)
+        NetworkFunction.run { packet in
+            guard let (_, payload) = packet.ip else { return .next }
+            return automaton.finds(in: packet.bytes[payload...]) ? .drop : .next
+        }
+    }
+}
