@@ -77,6 +77,8 @@ int cdpdk_release(int file, uint64_t offset, uint64_t length)
 	return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
 }
 
+int cdpdk_thread(void) { return (int)syscall(SYS_gettid); }
+
 int cdpdk_run_on(int core)
 {
 	cpu_set_t cores;

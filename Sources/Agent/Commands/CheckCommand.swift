@@ -7,7 +7,10 @@ struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Check a configuration file, and tell the memory it needs.",
-        discussion: "Every mistake is reported with its file, line and column. Nothing is started."
+        discussion: """
+            Every mistake is reported with its file, line and column. What the machine should have for cores that poll and has not \
+            is a warning. Nothing is started.
+            """
     )
 
     @Option(name: [.long, .short], help: "The configuration file.", completion: .file())
@@ -16,6 +19,9 @@ struct CheckCommand: ParsableCommand {
     func run() throws {
         let configuration = try loadConfiguration(config)
         Console.print("\(config): valid\n\(Self.summary(configuration))")
+        for warning in ProcessorTopology().warnings(configuration) {
+            Console.printError("ringway: warning: \(warning)")
+        }
     }
 
     /// Ports, workers and memory, line by line.

@@ -77,8 +77,7 @@ extension TextTable {
     package init(workers: [WorkerReport]) {
         self.init([
             ">WORKER", ">CORE", ">PACKETS", ">BURSTS", ">EMPTY POLLS", ">BUSY", ">CHANGES", ">LONGEST",
-            ">PACKETS/BURST",
-            ">CYCLES/PACKET", ">CACHED", "RX QUEUES",
+            ">SWITCHED", ">PACKETS/BURST", ">CYCLES/PACKET", ">CACHED", "RX QUEUES",
         ])
         for worker in workers {
             let queues = worker.receiveQueues.map { "\($0.port):\($0.queue) \(Self.decimal($0.load * 100)) %" }
@@ -91,6 +90,7 @@ extension TextTable {
                 Self.decimal(worker.busyRatio * 100) + " %",
                 Self.decimal(worker.changeRatio * 100) + " %",
                 Self.decimal(worker.longestStep * 1e6) + " µs",
+                "\(worker.involuntarySwitches)",
                 worker.packetsPerBurst.map(Self.decimal) ?? "-",
                 worker.cyclesPerPacket.map(Self.decimal) ?? "-",
                 worker.cachedRatio.map { Self.decimal($0 * 100) + " %" } ?? "-",

@@ -15,12 +15,20 @@ struct VMOptions: ParsableArguments {
     @Option(help: "The core to run on. (default: any)")
     var core: Int?
 
-    /// The folder of the VM's group; its files are `packets` and `<vm>.rings`.
+    /// The folder of the VM's group; its files are `packets` and `<vm>.rings`. What is not as it should be of the core is told.
     func folder() throws -> String {
         let configuration = try loadConfiguration(config, ofAgent: true)
         guard let port = configuration.vms.first(where: { $0.name == vm }) else {
             let names = configuration.vms.map(\.name).joined(separator: ", ")
             throw Self.refusal("\(config): there is no vm \(vm)\(names.isEmpty ? "" : ": there are \(names)")")
+        }
+        if let core {
+            var roles = Dictionary(configuration.workers.cores.map { ($0, ["worker"]) }) { $0 + $1 }
+            let others = ProcessorTopology().warnings(cores: roles)
+            roles[core, default: []].insert(vm, at: 0)
+            for warning in ProcessorTopology().warnings(cores: roles) where !others.contains(warning) {
+                Console.printError("ringway: warning: \(warning)")
+            }
         }
         return "\(configuration.regionFolder)/\(port.group)"
     }

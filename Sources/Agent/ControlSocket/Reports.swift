@@ -168,6 +168,8 @@ package struct WorkerReport: Codable, Hashable, Sendable {
     package var busySeconds: Double = 0
     /// The longest time since its start that a packet may have waited for the worker, in seconds, while that was not asleep.
     package var longestStep: Double = 0
+    /// How often the kernel has taken the core away from it since its start.
+    package var involuntarySwitches: UInt64 = 0
     /// Steps of its loop with something to do, by their length.
     package var steps: [StepCount] = []
     package var receiveQueues: [Queue]

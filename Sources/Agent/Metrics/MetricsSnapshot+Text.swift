@@ -201,6 +201,11 @@ extension MetricsSnapshot {
         }
         text.family("ringway_worker_longest_step_seconds", .gauge, "The longest of these times since the start.")
         for worker in workers { text.series(worker.labels, worker.longestStep) }
+        family(
+            "involuntary_switches_total",
+            "How often the kernel has taken the core away from the worker.",
+            \.involuntarySwitches
+        )
     }
 
     private func writeChannels(_ text: inout PrometheusText) {

@@ -171,6 +171,8 @@ void cdpdk_arm(uint32_t *_Nonnull word);
 int cdpdk_pipe(int fds[_Nonnull 2]);
 /// Makes the calling thread's short sleeps exact (the kernel's default is 50 µs more than asked for).
 void cdpdk_exact_timers(void);
+/// The kernel's number of the calling thread.
+int cdpdk_thread(void);
 /// Lets the calling thread run on one core only; -1 with errno if it cannot. (glibc's sched_setaffinity needs _GNU_SOURCE.)
 int cdpdk_run_on(int core);
 /// Gives back the pages of a part of a file; -1 with errno if it cannot. (glibc's fallocate needs _GNU_SOURCE.)

@@ -74,6 +74,8 @@ package struct Worker: ~Copyable {
     package let sightings: Ring<AddressSighting>
     /// Sequence number of the last delta that this worker works by.
     package let applied: UnsafeMutablePointer<UInt64>
+    /// The kernel's number of its thread; 0: it was not started.
+    package let thread: UnsafeMutablePointer<Int32>
     /// Not 0 while the worker sleeps; see `cdpdk_sleep`.
     package let sleeping: UnsafeMutablePointer<UInt32>
     /// The event descriptor that ends its sleep; -1 if it never sleeps.
@@ -160,6 +162,7 @@ package struct Worker: ~Copyable {
         packetIns = Ring(capacity: 1024)
         sightings = Ring(capacity: 256)
         applied = zeroed(16)
+        thread = zeroed(1)
         sleeping = zeroed(32)
         controlWaits = zeroed(32)
         handoversIn = zeroed(workerCount)

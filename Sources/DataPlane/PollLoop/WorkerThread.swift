@@ -62,7 +62,9 @@ extension Worker {
             { argument in
                 guard let argument else { return 0 }
                 cdpdk_exact_timers()
-                argument.assumingMemoryBound(to: Worker.self).pointee.poll()
+                let worker = argument.assumingMemoryBound(to: Worker.self)
+                worker.pointee.thread.pointee = cdpdk_thread()
+                worker.pointee.poll()
                 return 0
             },
             worker,

@@ -83,12 +83,13 @@ struct TextTableTests {
         (report.packets, report.busyRatio, report.cyclesPerPacket) = (5, 0.256, 123.44)
         (report.packetsPerBurst, report.changeRatio, report.longestStep) = (31.98, 0.01, 0.000_012_34)
         report.cachedRatio = 0.75
+        report.involuntarySwitches = 9
         report.receiveQueues = [.init(port: "h1", queue: 0, load: 0.2), .init(port: "out", queue: 0, load: 0)]
         #expect(
             TextTable(workers: [report, WorkerReport(worker: 1, core: 2)]).description == """
-                WORKER  CORE  PACKETS  BURSTS  EMPTY POLLS    BUSY  CHANGES  LONGEST  PACKETS/BURST  CYCLES/PACKET  CACHED  RX QUEUES
-                     0     1        5       0            0  25.6 %    1.0 %  12.3 µs           32.0          123.4  75.0 %  h1:0 20.0 %, out:0 0.0 %
-                     1     2        0       0            0   0.0 %    0.0 %   0.0 µs              -              -       -  -
+                WORKER  CORE  PACKETS  BURSTS  EMPTY POLLS    BUSY  CHANGES  LONGEST  SWITCHED  PACKETS/BURST  CYCLES/PACKET  CACHED  RX QUEUES
+                     0     1        5       0            0  25.6 %    1.0 %  12.3 µs         9           32.0          123.4  75.0 %  h1:0 20.0 %, out:0 0.0 %
+                     1     2        0       0            0   0.0 %    0.0 %   0.0 µs         0              -              -       -  -
                 """
         )
     }

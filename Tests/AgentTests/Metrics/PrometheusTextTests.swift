@@ -37,6 +37,7 @@ func fullSnapshot() -> MetricsSnapshot {
     var worker = WorkerReport(worker: 0, core: 1)
     (worker.cacheLookups, worker.cacheHits) = (8, 6)
     (worker.changeRatio, worker.longestStep, worker.busySeconds) = (0.125, 0.5, 2.5)
+    worker.involuntarySwitches = 3
     worker.steps = [.init(seconds: 0.25, count: 6), .init(seconds: 0.5, count: 1), .init(seconds: nil, count: 2)]
     worker.receiveQueues = [.init(port: "h1", queue: 1, load: 0.75)]
     (worker.packets, worker.bursts, worker.emptyPolls, worker.busyRatio, worker.cyclesPerPacket) = (
@@ -149,6 +150,8 @@ struct PrometheusTextTests {
                 ringway_worker_step_seconds_count{worker="0",core="1"} 9
                 ringway_worker_longest_step_seconds{worker="0",core="1"} 0.5
                 ringway_worker_longest_step_seconds{worker="1",core="2"} 0
+                ringway_worker_involuntary_switches_total{worker="0",core="1"} 3
+                ringway_worker_involuntary_switches_total{worker="1",core="2"} 0
                 ringway_channel_connected{peer="tcp:127.0.0.1:6653",role="master"} 0
                 ringway_channel_connected{peer="ptcp:6654:127.0.0.1",role="equal"} 2
                 ringway_channel_messages_total{peer="ptcp:6654:127.0.0.1",direction="receive",type="flow_mod"} 14
