@@ -1,4 +1,4 @@
-"""Rows whose packets go through a network function on the way."""
+"""Rows whose packets go through network functions on the way."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from .rates import Rate
 
 @contextmanager
 def attached(switch):
-    """The process of the function that is attached to a switch meanwhile; None for the bare loop, which has none."""
+    """The process of the functions that is attached to a switch meanwhile; None for the bare loop, which has none."""
     function = switch.start_function()
     if function is None:
         yield None
@@ -24,10 +24,12 @@ def attached(switch):
 
 @dataclass(frozen=True)
 class ThroughFunction(Rate):
-    """The rate of packets that leave after a function, a process on the control core, has had them."""
+    """The rate of packets that leave after functions, a process on the control core, have had them."""
+
+    functions: int = 1
 
     def setup(self, run, workload, feed):
-        return replace(super().setup(run, workload, feed), function=True)
+        return replace(super().setup(run, workload, feed), functions=self.functions)
 
     def take(self, run, switch, feed, workload):
         with feed.into(switch), attached(switch) as function:
@@ -37,6 +39,6 @@ class ThroughFunction(Rate):
     @staticmethod
     def explanation(run, workload, feed):
         return (
-            f"{Rate.explanation(run, workload, feed)} The function is a process on core {CONTROL_CORE}; what is dropped "
-            "before it, for want of room, is not counted. The bare loop has none."
+            f"{Rate.explanation(run, workload, feed)} Functions are one process on core {CONTROL_CORE}; what is dropped "
+            "before them, for want of room, is not counted. The bare loop has none."
         )

@@ -102,12 +102,12 @@ def take_window(switch: Switch, window, lossless=True, partner=None) -> Sample:
 
 def check_losses(way):
     """`way`: packets at each port that they go through. All that came in has left; where there is a network function, to which
-    only as many go as it has room for, all that it was given."""
+    only as many go as it has room for, all that it was given. Between the functions of a chain there may be losses again."""
     slack = IN_FLIGHT * way[0] + BURSTS
     if any(later > earlier + slack for earlier, later in pairwise(way)):
         raise Invalid(f"packets came from nowhere: {', '.join(map(str, way))} from port to port")
     given = way[1:] if len(way) > 2 else way
-    if any(earlier > later + slack for earlier, later in pairwise(given)):
+    if len(way) <= 4 and any(earlier > later + slack for earlier, later in pairwise(given)):
         raise Invalid(f"{given[0]} packets came in and {given[-1]} left: some were dropped, or missed the rules")
 
 

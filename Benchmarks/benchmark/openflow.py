@@ -5,11 +5,12 @@ import socket
 import struct
 import time
 from collections import Counter
+from itertools import chain
 
 from . import messages
 from .machine import CONTROL_CORE
 from .processes import Invalid, run
-from .switches import FUNCTION, Counts, Switch
+from .switches import Counts, Switch
 
 
 class Connection:
@@ -99,9 +100,9 @@ class OpenFlowSwitch(Switch):
         }
         if not {"1", "2"} <= ports.keys():
             raise Invalid(f"{self.name}: dump-ports shows no packet counts of ports 1 and 2:\n{text}")
-        function = ports.pop(str(FUNCTION), (0, 0)) if self.setup.function else None
+        functions = [ports.pop(str(number), (0, 0))[::-1] for number in self.setup.function_ports]
         received = sum(counts[0] for number, counts in ports.items() if number != "2")
-        return Counts(moment, received, ports["2"][1], ports["2"][0], function[::-1] if function else ())
+        return Counts(moment, received, ports["2"][1], ports["2"][0], tuple(chain(*functions)))
 
     def aggregate(self, table=None):
         """(packets counted by all rules, number of rules), of all tables or of one"""

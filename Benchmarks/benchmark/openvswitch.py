@@ -65,9 +65,9 @@ class OpenVSwitch(OpenFlowSwitch):
         sources = [port for port in self.setup.ports if port[0] != 2]
         for port in sinks:
             self.add_device(*port)
-        if self.setup.function:
-            options = ("type=dpdkvhostuserclient", f"options:vhost-server-path={self.function_socket}")
-            self.add_port(FUNCTION, "function", *options)
+        for number in self.setup.function_ports:
+            options = ("type=dpdkvhostuserclient", f"options:vhost-server-path={self.function_socket(number)}")
+            self.add_port(number, f"function{number}", *options)
         # Traffic comes after the rules.
         self.load()
         for port, core in zip(sources, cycle(self.setup.cores)):
@@ -89,23 +89,25 @@ class OpenVSwitch(OpenFlowSwitch):
         request = f"ofport_request={number}"
         self.vsctl("add-port", "br0", name, "--", "set", "Interface", name, request, *options)
 
-    @property
-    def function_socket(self):
-        return self.directory / "function.sock"
+    def function_socket(self, number):
+        return self.directory / f"function{number}.sock"
 
     def start_function(self):
-        """virtio_loop.c, in the place of a guest behind the vhost-user port."""
+        """virtio_loop.c, in the place of a guest behind each vhost-user port."""
         program = self.directory / "virtio_loop"
         compile_program("virtio_loop.c", program)
         command = [program, "--lcores", f"0@{CONTROL_CORE}", "-m", "256", "--single-file-segments"]
         command += ["--in-memory", "--no-pci", "--no-telemetry", "--file-prefix", f"function{os.getpid()}"]
         # Short queues, as packets of 1518 B in longer ones do not stay in the caches.
         queues = f"queues=1,queue_size=256,packed_vq={int(self.tuned)}"
-        command += ["--vdev", f"net_virtio_user0,path={self.function_socket},server=1,{queues}"]
+        for number in self.setup.function_ports:
+            path = self.function_socket(number)
+            command += ["--vdev", f"net_virtio_user{number},path={path},server=1,{queues}"]
         return Process(command, self.directory / "function.log", {CONTROL_CORE})
 
     def has_function(self):
-        return self.vsctl("get", "Interface", "function", "link_state").strip() == "up"
+        names = [f"function{number}" for number in self.setup.function_ports]
+        return all(self.vsctl("get", "Interface", name, "link_state").strip() == "up" for name in names)
 
     def stop(self):
         super().stop()

@@ -8,15 +8,12 @@ from pathlib import Path
 from .machine import CONTROL_CORE
 from .openflow import OpenFlowSwitch
 from .processes import Invalid, Process, run
-from .switches import ALL_CORES, FUNCTION, REPOSITORY
+from .switches import ALL_CORES, FUNCTION, REPOSITORY, compile_program
 
 
 class Ringway(OpenFlowSwitch):
     name = "Ringway"
     MEMORY = 1 << 30
-    # The network function's name.
-    VM = "fw"
-
     def __init__(self, directory, setup, idle="busy", namespace=None, huge_pages="required"):
         """`namespace`: a network namespace to run in, with `namespace.interfaces` as ports instead of source and sink."""
         super().__init__(directory, setup)
@@ -39,14 +36,13 @@ class Ringway(OpenFlowSwitch):
         if self.namespace:
             names = enumerate(self.namespace.interfaces, start=1)
             ports = [(number, name, f"net_af_packet{number},iface={name}") for number, name in names]
-        group = ", group: bench" if self.setup.function else ""
+        group = ", group: bench" if self.setup.functions else ""
         lines = [
             f'  - {{number: {number}, name: {name}, device: "{device}", queues: 1{group}}}'
             for number, name, device in ports
         ]
-        if self.setup.function:
-            vm = f"number: {FUNCTION}, name: {self.VM}{group}, verdicts: [drop, next], heartbeat: 1s"
-            lines += ["vms:", f"  - {{{vm}}}"]
+        vms = [f"  - {{number: {number}, name: {self.vm(number)}{group}}}" for number in self.setup.function_ports]
+        lines += ["vms:", *vms] if vms else []
         cores = list(self.setup.cores)
         sources = [name for number, name, _ in self.setup.ports if number != 2]
         queues = ", ".join(f"{name}: {{0: {core}}}" for name, core in zip(sources, cores))
@@ -73,16 +69,27 @@ run_directory: {self.directory}
         self.process.wait_for(self.management.is_socket, "management socket")
         self.load()
 
+    @staticmethod
+    def vm(number):
+        return f"fw{number}"
+
     def start_function(self):
-        """Of Ringway's examples the one that says of each packet that it is to go on."""
-        command = [self.executable(), "nf", "run", "simple-forward", "--config", self.file]
-        command += ["--vm", self.VM, "--core", CONTROL_CORE]
+        """Of Ringway's examples the one that says of each packet that it is to go on; of a chain ring_loop.c, all of it in one process."""
+        if self.setup.functions == 1:
+            command = [self.executable(), "nf", "run", "simple-forward", "--config", self.file]
+            command += ["--vm", self.vm(FUNCTION), "--core", CONTROL_CORE]
+        else:
+            program = self.directory / "ring_loop"
+            compile_program("ring_loop.c", program, include=REPOSITORY / "Sources" / "CVMRing" / "include")
+            regions = self.directory / "bench.vms" / "bench"
+            rings = [regions / f"{self.vm(number)}.rings" for number in self.setup.function_ports]
+            command = [program, regions / "packets", *rings]
         return Process(command, self.directory / "function.log", {CONTROL_CORE})
 
     def has_function(self):
         command = (self.executable(), "show", "vms", "--socket", self.directory / "bench.ctl", "--json")
         vms = json.loads(run(*command, cores={CONTROL_CORE}))["result"]
-        return [vm["state"] for vm in vms] == ["attached"]
+        return all(vm["state"] == "attached" for vm in vms)
 
     def stop(self):
         super().stop()

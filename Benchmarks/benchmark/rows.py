@@ -28,6 +28,17 @@ def by_classbench(kind, count):
     return Rate(f"B6b-{kind}-{short}", title, acl.classbench(kind, count), Target(5), seeded=True, **SLOW)
 
 
+def by_chain(length, floor):
+    return ThroughFunction(
+        f"B13-{length}",
+        f"NIC, {length} functions, NIC",
+        rules.through_functions(length),
+        Target(floor),
+        ovs_settle=10,
+        functions=length,
+    )
+
+
 def by_pipeline(short, count, floor, aim):
     settle = SLOW if count > 10_000 else {"settle": 3, "ovs_settle": 10}
     return Rate(f"B7-{short}", f"six tables, {count:,} flows", pipeline(count), Target(floor, aim), **settle)
@@ -45,15 +56,17 @@ def by_new_flows(number, workload):
 
 
 FUNCTIONS = [
-    ThroughFunction("B12", "NIC, function, NIC", rules.through_function, Target(3.5, 5), ovs_settle=10),
+    ThroughFunction("B12", "NIC, function, NIC", rules.through_functions(1), Target(3.5, 5), ovs_settle=10),
     ThroughFunction(
         "B12-1518",
         "NIC, function, NIC, frames of 1518 B",
-        rules.through_function,
+        rules.through_functions(1),
         Target(2.2, 4),
         ovs_settle=10,
         feed=partial(Pcap, size=1518),
     ),
+    by_chain(2, 3),
+    by_chain(5, 5),
 ]
 # With 1,000 flows, which Open vSwitch has all in its cache: this is about forwarding.
 LATENCY = Latency(

@@ -4,6 +4,7 @@ import ipaddress
 import random
 from collections import deque
 from functools import partial
+from itertools import pairwise
 from typing import Callable, NamedTuple, Sequence
 
 from .packets import ICMP, ICMPV6, TCP, UDP, Flow
@@ -208,10 +209,11 @@ def one_port(_):
     return Workload(exact_flows(1), texts=[f"priority=100,in_port=1,{OUTPUT}"])
 
 
-def through_function(_):
-    """One rule to the network function and one from it, 1,000 flows."""
-    ways = ((1, FUNCTION), (FUNCTION, 2))
-    return Workload(exact_flows(1000), texts=[f"priority=100,in_port={one},actions=output:{other}" for one, other in ways])
+def through_functions(count):
+    """A rule to each network function of a chain and one from the last of them, 1,000 flows."""
+    ways = pairwise((1, *range(FUNCTION, FUNCTION + count), 2))
+    texts = [f"priority=100,in_port={one},actions=output:{other}" for one, other in ways]
+    return lambda _: Workload(exact_flows(1000), texts=texts)
 
 
 # Of 1,000 routes, how many have which length: as in the Internet's table, where half to two thirds are /24.

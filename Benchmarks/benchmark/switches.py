@@ -22,7 +22,7 @@ ALL_CORES = {CONTROL_CORE, WORKER_CORE}
 SINK = "net_null1,no-rx=1"
 # A port without traffic, for the rows that have none.
 SILENT = "net_null0,no-rx=1"
-# The port of the network function.
+# The port of the first network function; others follow.
 FUNCTION = 10
 
 
@@ -37,7 +37,11 @@ class Setup:
     flow_limit: int = 200_000
     cores: tuple = (WORKER_CORE,)
     sockets: tuple = ()  # that the devices listen on, and leave behind
-    function: bool = False  # whether there is a port FUNCTION; the bare loop has none
+    functions: int = 0  # so many ports from FUNCTION on have a network function each; the bare loop has none
+
+    @property
+    def function_ports(self):
+        return range(FUNCTION, FUNCTION + self.functions)
 
     @property
     def ports(self):
@@ -54,12 +58,12 @@ class Counts(NamedTuple):
     received: int
     sent: int
     sink_received: int
-    function: tuple = ()  # packets handed to the network function, and received from it
+    functions: tuple = ()  # packets handed to each network function, and received from it
 
     @property
     def way(self):
         """Packets at each of the ports that they go through, one after the other."""
-        return (self.received, *self.function, self.sent)
+        return (self.received, *self.functions, self.sent)
 
 
 class Switch:
@@ -96,11 +100,11 @@ class Switch:
         raise NotImplementedError
 
     def start_function(self) -> Process | None:
-        """Starts the network function on the control core; it attaches by and by. None: the switch has no use for one."""
+        """Starts the network functions on the control core; they attach by and by. None: the switch has no use for them."""
         return None
 
     def has_function(self):
-        """Whether the function has attached."""
+        """Whether all functions have attached."""
         raise NotImplementedError
 
     def counts(self) -> Counts:
@@ -113,12 +117,12 @@ class Switch:
         self.process = None
 
 
-def compile_program(name, executable, *libraries):
+def compile_program(name, executable, *libraries, include="."):
     """Compiles a C program of this folder as the data plane of Ringway is: optimised, for x86-64-v3."""
     flags = run("pkg-config", "--cflags", "libdpdk").split()
     linked = [f"-l{library}" for library in ("rte_eal", "rte_ethdev", "rte_mbuf", "rte_mempool", *libraries)]
     source = REPOSITORY / "Benchmarks" / name
-    run("gcc", "-O3", "-Wall", "-Wextra", *flags, "-march=x86-64-v3", source, "-o", executable, *linked, timeout=120)
+    run("gcc", "-O3", "-Wall", "-Wextra", *flags, "-march=x86-64-v3", "-I", include, source, "-o", executable, *linked, timeout=120)
 
 
 class BareLoop(Switch):

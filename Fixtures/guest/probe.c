@@ -5,46 +5,22 @@
 //   probe lie SECONDS   attaches again and again and gives back what it likes, from random descriptors and positions to packets that
 //                       it changes afterwards, and writes all over both regions
 #define _GNU_SOURCE
-#include "vmring.h"
+#include "netlib.h"
 
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
+#include <time.h>
 
-static const char devices[] = "/sys/bus/pci/devices";
-
-static unsigned long long attribute(const char *device, const char *name, int line)
+// Packets and rings, without the lock that a function has.
+static bool open_regions(char *regions[2])
 {
-	char path[512], text[128] = "";
-	FILE *file;
+	static struct netlib netlib;
+	struct netlib_places places;
+	int file;
+	bool is_found = netlib_find(&netlib, &places) &&
+		(regions[0] = netlib_map(&netlib, places.packets, &file, &netlib.is_on_host)) &&
+		(regions[1] = netlib_map(&netlib, places.rings, &file, &netlib.is_on_host));
 
-	snprintf(path, sizeof path, "%s/%s/%s", devices, device, name);
-	if (!(file = fopen(path, "r"))) return 0;
-	while (line-- >= 0 && fgets(text, sizeof text, file)) {
-	}
-	fclose(file);
-	return strtoull(text, NULL, 0);
-}
-
-// The shared memory of the devices, in the order of their addresses: packets, rings.
-static int find_regions(char *regions[2])
-{
-	struct dirent **entries;
-	int memory = open("/dev/mem", O_RDWR), found = 0;
-	int count = scandir(devices, &entries, NULL, alphasort);
-
-	for (int i = 0; i < count && found < 2; i++) {
-		const char *name = entries[i]->d_name;
-
-		if (attribute(name, "vendor", 0) != 0x1af4 || attribute(name, "device", 0) != 0x1110) continue;
-		regions[found] = mmap(NULL, VMRING_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory,
-			(off_t)attribute(name, "resource", 2));
-		if (regions[found] == MAP_FAILED) return 0;
-		found++;
-	}
-	return found;
+	if (!is_found) printf("probe: %s\n", netlib.error);
+	return is_found;
 }
 
 static int find(char *regions[2], const char *text)
@@ -146,10 +122,7 @@ int main(int count, char **words)
 {
 	char *regions[2];
 
-	if (find_regions(regions) != 2) {
-		puts("probe: there are no two regions");
-		return 1;
-	}
+	if (!open_regions(regions)) return 1;
 	if (count == 3 && !strcmp(words[1], "find")) {
 		printf("probe: found %d\n", find(regions, words[2]));
 	} else if (count == 2 && !strcmp(words[1], "touch")) {

@@ -89,6 +89,39 @@ extension LiveTests {
             function.end()
         }
 
+        @Test("length limit, in C")
+        func lengthLimit() async throws {
+            let live = try await LiveSwitch.startedWithFunctions(["fw"])
+            let program = "\(live.directory.path)/length-limit"
+            let compiled = try await Command.run([
+                "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-I", Requirements.vmringFolder, "-o", program,
+                Requirements.lengthLimit,
+            ])
+            #expect(compiled.status == 0, "\(compiled)")
+            let function = try await live.startFunction("fw", program, "500")
+            try await live.expectPing(from: 1, to: 2, count: 20)
+            let long = ["ping", "-n", "-q", "-c", "3", "-i", "0.01", "-W", "1", "-s", "600", "10.88.0.2"]
+            let outcome = try await Command.run(long, namespace: live.namespaces.ofHost(1))
+            #expect(LiveSwitch.answers(outcome) == 0, "\(outcome)")
+            let vm = try await live.vm("fw")
+            #expect(vm.number("copied") == 0 && vm.number("lent") == 0, "\(vm)")
+
+            // It sleeps and is woken, attaches to the next agent, and leaves when it is asked to.
+            try await Task.sleep(for: .milliseconds(300))
+            try await live.expectPing(from: 1, to: 2, count: 5)
+            #expect(try await live.vm("fw").number("wakes") > 0)
+            let agent = try #require(live.agent)
+            agent.send(SIGKILL)
+            _ = try await agent.outcome()
+            try await live.start()
+            try await live.addChain()
+            try await live.expectAttached("fw")
+            try await live.expectPing(from: 1, to: 2, count: 5)
+            function.send(SIGTERM)
+            #expect(try await function.outcome().status == 0)
+            #expect(try await eventually { try await live.vm("fw").text("last_end") == "detached itself" })
+        }
+
         @Test("rate limiter: so much a second and no more")
         func rateLimiter() async throws {
             let live = try await LiveSwitch.startedWithFunctions(["fw"])

@@ -190,11 +190,15 @@ final class LiveSwitch {
             .outcome()
         let answers = Self.answers(outcome)
         guard answers != (isAnswered ? count : 0) else { return }
-        // Where they went.
-        var text = "\(answers) answers from \(source) to \(destination): \(why)\n\(outcome)"
-        for what in ["ports", "drops", "tables"] { text += try await ringway("show", what).description }
-        text += try await Command.run(["ip", "-s", "link"], namespace: namespaces.ofSwitch).output
-        Issue.record("\(text)", sourceLocation: sourceLocation)
+        let text = "\(answers) answers from \(source) to \(destination): \(why)\n\(outcome)"
+        Issue.record("\(text)\(try await packets())", sourceLocation: sourceLocation)
+    }
+
+    /// Where packets have gone.
+    func packets() async throws -> String {
+        var text = ""
+        for what in ["ports", "vms", "drops", "tables"] { text += try await ringway("show", what).description }
+        return text + (try await Command.run(["ip", "-s", "link"], namespace: namespaces.ofSwitch).output)
     }
 
     /// Pings that go on meanwhile: `count` of them, a hundred a second.

@@ -47,7 +47,10 @@ enum Requirements {
     static let guestKernel = root.appendingPathComponent(".build/guest/vmlinuz").path
     /// The first process of guests, and what they do to their memory.
     static let guestFiles = root.appendingPathComponent("Fixtures/guest").path
+    /// The headers of network functions in C, and one such function.
     static let vmringFolder = root.appendingPathComponent("Sources/CVMRing/include").path
+
+    static let lengthLimit = root.appendingPathComponent("Examples/LengthLimit/length-limit.c").path
 
     /// Makes certificates.
     static let makePKI = root.appendingPathComponent("Fixtures/pki/make-pki").path
