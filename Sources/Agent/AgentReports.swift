@@ -141,7 +141,7 @@ extension Agent {
             let second = Double(Clock.cyclesPerSecond)
             report.busySeconds = Double(counters.busyCycles) / second
             report.longestStep = Double(counters.longestStep) / second
-            report.involuntarySwitches = InvoluntarySwitches.count(ofThread: worker.pointee.thread.pointee) ?? 0
+            report.involuntarySwitches = ProcessStatus.involuntarySwitches(ofThread: worker.pointee.thread.pointee) ?? 0
             report.steps = (0..<WorkerCounters.stepBuckets).map { bucket in
                 let isLast = bucket == WorkerCounters.stepBuckets - 1
                 let bound = Double(UInt64(1) << UInt64(WorkerCounters.shortestStep + bucket)) / second

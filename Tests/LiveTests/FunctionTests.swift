@@ -158,10 +158,7 @@ extension LiveTests {
             let functions = [try await live.startFunction("a"), try await live.startFunction("b")]
             for signal in [SIGKILL, SIGTERM] {
                 try await live.expectPing(from: 1, to: 2)
-                let agent = try #require(live.agent)
-                agent.send(signal)
-                _ = try await agent.outcome()
-                try await live.start()
+                try await live.restart(by: signal)
                 try await live.addChain()
                 for name in ["a", "b"] {
                     #expect(try await eventually { try await live.vm(name).text("state") == "attached" })

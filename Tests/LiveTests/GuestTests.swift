@@ -86,9 +86,7 @@ extension LiveTests {
             #expect(process.isRunning && buffers.all == all && buffers.lent == 0)
             #expect(try await live.vm("b").number("attachments") == 1)
             // Nor is there less room for the next agent.
-            try #require(live.agent).send(SIGTERM)
-            _ = try await live.agent?.outcome()
-            try await live.start()
+            try await live.restart(by: SIGTERM)
             #expect(try await eventually { try await live.vm("b").text("state") == "attached" })
         }
 
@@ -172,10 +170,7 @@ extension LiveTests {
             )
             try await live.expectPing(from: 1, to: 2)
 
-            let agent = try #require(live.agent)
-            agent.send(SIGKILL)
-            _ = try await agent.outcome()
-            try await live.start()
+            try await live.restart(by: SIGKILL)
             try await live.addChain()
             try await live.expectAttached("fw")
             try await live.expectPing(from: 1, to: 2)
@@ -220,10 +215,7 @@ extension LiveTests {
             try await live.expectPing(from: 1, to: 5, count: 5)
 
             // The agent is killed, and another one comes.
-            let agent = try #require(live.agent)
-            agent.send(SIGKILL)
-            _ = try await agent.outcome()
-            try await live.start()
+            try await live.restart(by: SIGKILL)
             try await live.addFlows("in_port=1,actions=output:5", "in_port=5,actions=output:1")
             #expect(try await eventually { try await !live.ofctl("show").output.contains("LINK_DOWN") })
             try await live.expectPing(from: 1, to: 5, count: 5)

@@ -75,10 +75,7 @@ extension LiveTests {
             for _ in 1...kills {
                 let pings = try [(1, 2), (3, 4)].map { try live.startPing(from: $0, to: $1, count: 1_000_000) }
                 try await Task.sleep(for: .milliseconds(50))
-                let agent = try #require(live.agent)
-                agent.send(SIGKILL)
-                _ = try await agent.outcome()
-                try await live.start()
+                try await live.restart(by: SIGKILL)
                 for name in ["fw", "bystander"] { try await live.expectAttached(name) }
                 try await live.addChain()
                 try await live.addBystander()

@@ -116,6 +116,14 @@ final class LiveSwitch {
         }
     }
 
+    /// Ends the agent by a signal, and starts the next one.
+    func restart(by signal: CInt) async throws {
+        let agent = try #require(agent)
+        agent.send(signal)
+        _ = try await agent.outcome()
+        try await start()
+    }
+
     /// Starts an agent with the configuration file as it is.
     func launch() throws -> Command {
         try Command([Requirements.ringway, "run", "--config", configurationPath], namespace: namespaces.ofSwitch)

@@ -6,13 +6,7 @@ package enum ProcessorSet {
     /// Core numbers, ascending, as `taskset -p` would tell them. Found out once, on first use: workers are pinned later, which must
     /// not count. Core 0 if the kernel does not say.
     package static let available: [Int] = {
-        let status = FileManager.default.contents(atPath: "/proc/self/status") ?? Data()
-        let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first {
-            $0.hasPrefix("Cpus_allowed_list:")
-        }
-        let cores =
-            line.map { parse(list: $0.dropFirst("Cpus_allowed_list:".count).trimmingCharacters(in: .whitespaces)) }
-            ?? []
+        let cores = ProcessStatus.field("Cpus_allowed_list", in: "/proc/self/status").map { parse(list: $0) } ?? []
         return cores.isEmpty ? [0] : cores
     }()
 
