@@ -143,6 +143,7 @@ final class Agent {
             try vms.makeGroups(configuration, isHuge: environment.hugePages)
             for port in configuration.ports { try addPort(port) }
             for vm in configuration.vms { model.setPort(try vms.add(vm).described) }
+            for service in configuration.services { try addService(service) }
             chooseFailMode()
             try datapath.portsChanged(entries: model.entries)
         } catch {
@@ -258,6 +259,12 @@ final class Agent {
         model.setPort(entry.described)
         model.portVLANs[entry.number] = port.vlans
         model.setQueues(port.egress, of: entry.number)
+    }
+
+    private func addService(_ service: Configuration.Service) throws {
+        let entry = try datapath.ports.add(service: service)
+        model.servicePorts.insert(entry.number)
+        model.setPort(entry.described)
     }
 
     private func removePort(_ number: PortNumber, done: @escaping () -> Void) {

@@ -22,7 +22,7 @@ extension Agent {
             var report = PortReport(
                 number: entry.number.rawValue,
                 name: entry.name,
-                device: entry.device?.devargs ?? "vm"
+                device: entry.device?.devargs ?? (entry.vm == nil ? "service" : "vm")
             )
             let port = model.ports[entry.number]?.port
             report.hardwareAddress = port.map { "\($0.hardwareAddress)" } ?? report.hardwareAddress
@@ -240,6 +240,7 @@ extension Agent {
         snapshot.queues = model.queueReports()
         snapshot.workers = workerReports()
         (snapshot.vms, snapshot.buffers) = (vmReports(), bufferReports())
+        snapshot.services = serviceReports()
         snapshot.channels = channelReports()
         snapshot.messages = sessions.messages.sorted { $0.key < $1.key }
             .map { MetricsSnapshot.EndpointMessages(endpoint: $0.key, messages: $0.value.report) }

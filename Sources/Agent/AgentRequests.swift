@@ -18,6 +18,7 @@ extension Agent: ControlRequestHandler {
         case .show(.drops): reply(.result(dropReports().filter { $0.packets > 0 }))
         case .show(.addresses): reply(.result(model.addressReports()))
         case .show(.vms): reply(.result(vmReports()))
+        case .show(.services): reply(.result(serviceReports()))
         case .flush:
             let count = model.addresses.count
             model.forgetAddresses()

@@ -10,6 +10,8 @@ public enum Verdict: Equatable, Sendable {
     case next
     /// Output it to the OpenFlow port of this number, whatever the rules say, if the configuration lets the function do so.
     case out(port: UInt32)
+    /// Output it to a replica of the service whose OpenFlow port has this number, on the same condition.
+    case function(service: UInt32)
 
     /// The second word of a descriptor that says so.
     @usableFromInline var word: UInt64 {
@@ -17,6 +19,7 @@ public enum Verdict: Equatable, Sendable {
         case .drop: UInt64(VMRING_DROP.rawValue) << 32
         case .next: UInt64(VMRING_NEXT.rawValue) << 32
         case .out(let port): UInt64(VMRING_OUT.rawValue) << 32 | UInt64(port)
+        case .function(let service): UInt64(VMRING_FUNCTION.rawValue) << 32 | UInt64(service)
         }
     }
 }

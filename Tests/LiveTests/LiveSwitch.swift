@@ -28,6 +28,8 @@ final class LiveSwitch {
         var vmKeys = ""
         /// More entries of `vms`.
         var otherVMs: [String] = []
+        /// Entries of `services`.
+        var services: [String] = []
 
         func text(runDirectory: String) -> String {
             func list(_ values: [String]) -> String { "[" + values.map { "\"\($0)\"" }.joined(separator: ", ") + "]" }
@@ -49,6 +51,7 @@ final class LiveSwitch {
                 memory: {huge_pages: none, size: \(memory)}
                 ports: [\(ports.joined(separator: ", "))]
                 vms: [\(vms.joined(separator: ", "))]
+                services: [\(services.joined(separator: ", "))]
                 metrics: {listen: "127.0.0.1:9653"}
                 run_directory: \(runDirectory)
 

@@ -40,6 +40,9 @@ enum Requirements {
     /// An application for `osken-manager`.
     static let obedientController = root.appendingPathComponent("Fixtures/controllers/obedient.py").path
 
+    /// Sends and receives numbered packets of many flows.
+    static let flows = root.appendingPathComponent("Fixtures/hosts/flows.py").path
+
     /// What `make run` runs.
     static let demonstration = root.appendingPathComponent("Scripts/demo").path
 

@@ -121,7 +121,7 @@ enum Stage: String, CaseIterable {
             self = .admit
         } else if name.hasPrefix("6WorkerV5parse") {
             self = .parse
-        } else if name.hasPrefix("6WorkerV4send33") || name.hasPrefix("6WorkerV11freeDropped") {
+        } else if name.hasPrefix("6WorkerV4send") || name.hasPrefix("6WorkerV11freeDropped") {
             self = .flush
         } else {
             return nil

@@ -43,6 +43,12 @@ struct CheckCommand: ParsableCommand {
                     + " VMs: \(configuration.vms.filter { $0.group == group }.map(\.name).joined(separator: ", "))"
             )
         }
+        for service in configuration.services {
+            lines.append("service   \(service.name): \(service.replicas.joined(separator: ", "))")
+        }
+        if needed.serviceBytes > 0 {
+            lines.append("  tables  \(sizeText(needed.serviceBytes)) for the connections of services")
+        }
         if needed.flowEntries < configuration.openflow.flowLimit {
             lines.append(
                 "There is room for about \(needed.flowEntries) flow entries; what is beyond is refused with TABLE_FULL."

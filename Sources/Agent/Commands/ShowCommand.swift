@@ -1,4 +1,4 @@
-// `ringway show`: ports, tables, groups, meters, queues, workers, channels, drops, addresses or VMs of the running agent.
+// `ringway show`: ports, tables, groups, meters, queues, workers, channels, drops, addresses, VMs or services of the running agent.
 
 import ArgumentParser
 import Foundation
@@ -9,7 +9,7 @@ struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
         abstract:
-            "Show ports, tables, groups, meters, queues, workers, channels, drops, addresses or VMs of the running agent."
+            "Show ports, tables, groups, meters, queues, workers, channels, drops, addresses, VMs or services of the running agent."
     )
 
     @Argument(help: ArgumentHelp("What to show.", valueName: "what"))
@@ -33,6 +33,7 @@ struct ShowCommand: ParsableCommand {
             case .drops: TextTable(drops: try agent.result([DropReport].self, of: line))
             case .addresses: TextTable(addresses: try agent.result([AddressReport].self, of: line))
             case .vms: TextTable(vms: try agent.result([VMReport].self, of: line))
+            case .services: TextTable(services: try agent.result([ServiceReport].self, of: line))
             }
         Console.print(table.description)
     }

@@ -1,4 +1,4 @@
-// The configured ports: a device or a VM, a slot in each worker's port table, a queue plan. Adding and removing them goes
+// The configured ports: a device, a VM or a service, a slot in each worker's port table, a queue plan. Adding and removing them goes
 // through deltas like everything else, so that the packets of other ports notice nothing.
 
 import DataPlane
@@ -12,7 +12,7 @@ package final class PortTable {
         package let slot: UInt16
         package let plan: QueuePlan
         /// The `VLANBitmap` of a trunk that does not carry all VLANs.
-        fileprivate let trunks: UnsafeMutableRawPointer?
+        let trunks: UnsafeMutableRawPointer?
         /// Of a port with a rate or queues.
         let scheduler: SchedulerBlock?
 
@@ -20,6 +20,7 @@ package final class PortTable {
         package enum End {
             case device(EthernetDevice)
             case vm(VMPort)
+            case service(ServicePort)
         }
 
         package var device: EthernetDevice? {
@@ -30,21 +31,29 @@ package final class PortTable {
             if case .vm(let vm) = end { vm } else { nil }
         }
 
+        package var service: ServicePort? {
+            if case .service(let service) = end { service } else { nil }
+        }
+
         /// Where a worker's packets for this port go.
         fileprivate func destination(worker: Int) -> Destination {
-            guard let device else { return vm?.destination(worker: worker) ?? .none }
-            if let scheduler, plan.transmit == .owner(worker) { return .scheduler(scheduler.block) }
-            return plan.destination(worker: worker, device: device.id)
+            switch end {
+            case .vm(let vm): return vm.destination(worker: worker)
+            case .service(let service): return service.destination(worker: worker)
+            case .device(let device):
+                if let scheduler, plan.transmit == .owner(worker) { return .scheduler(scheduler.block) }
+                return plan.destination(worker: worker, device: device.id)
+            }
         }
     }
 
     package private(set) var entries: [PortNumber: Entry] = [:]
     /// What controllers have set of ports.
     private var configs: [PortNumber: PortConfig] = [:]
-    private let workers: [UnsafeMutablePointer<Worker>]
+    let workers: [UnsafeMutablePointer<Worker>]
     private let pool: PacketPool
-    private let publisher: Publisher
-    private let memory: TableMemory
+    let publisher: Publisher
+    let memory: TableMemory
     private var load: QueuePlan.Load
     /// Slots that may be used (again). The last slot stands for no port at all.
     private var freeSlots: [UInt16] = (0..<UInt16(PortSlot.limit - 1)).reversed()
@@ -151,7 +160,7 @@ package final class PortTable {
             name: vm.settings.name,
             end: .vm(vm),
             slot: try nextSlot(),
-            plan: QueuePlan(receiveQueues: 0, transmitQueues: workers.count, load: &load),
+            plan: planWithoutDevice(),
             trunks: nil,
             scheduler: nil
         )
@@ -159,12 +168,17 @@ package final class PortTable {
         return entry
     }
 
-    private func nextSlot() throws(PortError) -> UInt16 {
+    /// Each worker sends by itself.
+    func planWithoutDevice() -> QueuePlan {
+        QueuePlan(receiveQueues: 0, transmitQueues: workers.count, load: &load)
+    }
+
+    func nextSlot() throws(PortError) -> UInt16 {
         guard let slot = freeSlots.last else { throw PortError(description: "more than \(PortSlot.limit - 1) ports") }
         return slot
     }
 
-    private func publish(_ entry: Entry, accessVLAN: UInt16, isShared: Bool) throws(PortError) {
+    func publish(_ entry: Entry, accessVLAN: UInt16, isShared: Bool) throws(PortError) {
         freeSlots.removeLast()
         entries[entry.number] = entry
         for (index, worker) in workers.enumerated() {
@@ -213,6 +227,7 @@ package final class PortTable {
                     memory.deallocate(scheduler.block, scheduler.bytes)
                 }
                 entry.device?.close()
+                entry.service?.free()
                 freeSlots.append(entry.slot)
                 done()
             }
@@ -288,11 +303,12 @@ package final class PortTable {
         }
     }
 
-    /// Sends each worker its list of queues, its list of ports for ALL, the schedulers that it empties, the VMs that it serves, and the
-    /// directory of ports. False if there is no memory for those of all workers: who gets no new ones keeps the former.
+    /// Sends each worker its list of queues, its list of ports for ALL, the schedulers that it empties, the VMs that it serves, the
+    /// directory of ports, and the replicas of services. False if there is no memory for those of all workers: who gets no new ones keeps the former.
     private func publishLists() -> Bool {
         let sorted = entries.values.sorted { $0.number < $1.number }
-        var complete = true
+        let flooded = sorted.filter { $0.service == nil }
+        var complete = publishReplicas()
         for (index, worker) in workers.enumerated() {
             let queues = sorted.flatMap { entry in
                 guard let device = entry.device else { return [ReceiveQueue]() }
@@ -308,16 +324,16 @@ package final class PortTable {
             let schedulers = sorted.filter { $0.plan.transmit == .owner(index) }.compactMap { $0.scheduler?.block }
             let vmQueues = sorted.compactMap { $0.vm?.served(byWorker: index) }
             let sizes = [
-                ReceivePlan.size(count: queues.count), SlotList.size(count: sorted.count),
+                ReceivePlan.size(count: queues.count), SlotList.size(count: flooded.count),
                 PointerList.size(count: schedulers.count), PointerList.size(count: vmQueues.count),
                 PortDirectory.size(count: sorted.count),
             ]
-            guard let blocks = allocate(sizes) else {
+            guard let blocks = memory.allocate(sizes) else {
                 complete = false
                 continue
             }
             ReceivePlan.initialize(blocks[0], queues, wake: worker.pointee.wakeDescriptor)
-            SlotList.initialize(blocks[1], sorted.map(\.slot))
+            SlotList.initialize(blocks[1], flooded.map(\.slot))
             PointerList.initialize(blocks[2], schedulers)
             PointerList.initialize(blocks[3], vmQueues)
             PortDirectory.initialize(blocks[4], sorted.map { ($0.number.rawValue, $0.slot) })
@@ -338,19 +354,6 @@ package final class PortTable {
             lists[index] = Array(zip(blocks, sizes))
         }
         return complete
-    }
-
-    /// Blocks of these sizes; nil, and none is taken, if there is no memory for all.
-    private func allocate(_ sizes: [Int]) -> [UnsafeMutableRawPointer]? {
-        var blocks: [UnsafeMutableRawPointer] = []
-        for size in sizes {
-            guard let block = memory.allocate(size, reserve: true) else {
-                for (block, size) in zip(blocks, sizes) { memory.deallocate(block, size) }
-                return nil
-            }
-            blocks.append(block)
-        }
-        return blocks
     }
 
     // MARK: Counters
@@ -382,14 +385,16 @@ package final class PortTable {
     func statistics(_ number: PortNumber) -> PortStatistics? {
         guard let entry = entries[number], let counters = counters(number) else { return nil }
         let device = entry.device?.deviceCounters
+        // What goes to a service counts for the sum of all ports where it leaves, at its replicas.
+        let service = entry.service?.counters
         // Nobody counts these, so they are all ones.
         let unknown = UInt64.max
         return PortStatistics(
             number: number,
             receivedPackets: counters.receivedPackets,
-            transmittedPackets: counters.transmittedPackets,
+            transmittedPackets: service?.packets ?? counters.transmittedPackets,
             receivedBytes: counters.receivedBytes,
-            transmittedBytes: counters.transmittedBytes,
+            transmittedBytes: service?.bytes ?? counters.transmittedBytes,
             receiveDropped: device.map { $0.receiveMissed &+ $0.noBuffer } ?? unknown,
             transmitDropped: counters.drops[DropReason.transmitFull.rawValue]
                 &+ counters.drops[DropReason.handoverFull.rawValue]

@@ -1,6 +1,6 @@
 // From YAML to a Configuration: which keys there are, what each may say, and what must agree with what. Every key is
-// described in docs/configuration.md. Positions and messages come from YAMLReader.swift; ports and VMs are read by
-// Configuration+Ports.swift.
+// described in docs/configuration.md. Positions and messages come from YAMLReader.swift; ports, VMs and services are
+// read by Configuration+Ports.swift and Configuration+Services.swift.
 
 import NIOCore
 import TLS
@@ -26,7 +26,7 @@ extension Configuration {
     package static var knownKeys: Set<String> {
         let reader = YAMLReader(file: "")
         let allMappings =
-            "{datapath: {}, openflow: {tls: {}}, workers: {}, memory: {}, ports: [{}], vms: [{}], metrics: {}}"
+            "{datapath: {}, openflow: {tls: {}}, workers: {}, memory: {}, ports: [{}], vms: [{}], services: [{}], metrics: {}}"
         _ = try? parse(allMappings, reader: reader, availableCores: [0], checksFiles: false)
         return reader.knownKeys
     }
@@ -58,10 +58,11 @@ extension Configuration {
         workersValue?.mapping { workers.read(&$0, availableCores: availableCores) }
         let memoryValue = top["memory"]
         memoryValue?.mapping { memory.read(&$0) }
-        let (portList, vmList) = (top["ports"]?.list, top["vms"]?.list)
+        let (portList, vmList, serviceList) = (top["ports"]?.list, top["vms"]?.list, top["services"]?.list)
         var names = UniqueNames()
         if let portList { readPorts(portList, &names) }
         if let vmList { readVMs(vmList, &names) }
+        if let serviceList { readServices(serviceList, &names) }
         top["metrics"]?.mapping { metrics.read(&$0) }
         if let value = top["run_directory"] {
             set(&runDirectory, value.parsed(parseRunDirectory))
@@ -154,7 +155,7 @@ extension Configuration.OpenFlow {
         set(&auxiliaryConnections, mapping["auxiliary_connections"]?.number(0...Limits.auxiliaryConnections))
         set(&bundleLimit, mapping["bundle_limit"]?.number(1...Limits.bundleMessages))
         set(&bundleTimeout, mapping["bundle_timeout"]?.duration(Limits.bundleTimeout))
-        set(&maxConnections, mapping["max_connections"]?.number(1...Limits.connections))
+        set(&maxConnections, mapping["max_connections"]?.number(1...Limits.channels))
         set(&maxMessage, mapping["max_message"]?.number(Limits.message))
     }
 

@@ -15,6 +15,8 @@ package struct Configuration: Equatable, Sendable {
     package var ports: [Port] = []
     /// In the order of the file; numbers and names are unique, those of ports included.
     package var vms: [VM] = []
+    /// In the order of the file; numbers and names are unique, those of ports and VMs included.
+    package var services: [Service] = []
     package var metrics = Metrics()
     /// An absolute path without a slash at its end.
     package var runDirectory = "/run/ringway"
@@ -191,7 +193,7 @@ package struct Configuration: Equatable, Sendable {
 
     /// `vms[].verdicts`.
     package enum Verdict: String, CaseIterable, Sendable {
-        case drop, next, out
+        case drop, next, out, function
 
         /// The `vmring_verdict`.
         package var number: UInt32 {
@@ -199,7 +201,26 @@ package struct Configuration: Equatable, Sendable {
             case .drop: VMRING_DROP.rawValue
             case .next: VMRING_NEXT.rawValue
             case .out: VMRING_OUT.rawValue
+            case .function: VMRING_FUNCTION.rawValue
             }
+        }
+    }
+
+    /// An entry of `services`: a port that stands for all replicas of a network function.
+    package struct Service: Equatable, Sendable {
+        /// The OpenFlow port number; 1 to OFPP_MAX.
+        package var number: UInt32
+        /// 1 to 15 bytes.
+        package var name: String
+        /// Names of VMs, each once.
+        package var replicas: [String]
+        /// How many connections each worker remembers.
+        package var connections = 65_536
+        /// How long after its last packet.
+        package var idleTimeout: TimeAmount = .seconds(300)
+
+        package init(number: UInt32, name: String, replicas: [String]) {
+            (self.number, self.name, self.replicas) = (number, name, replicas)
         }
     }
 

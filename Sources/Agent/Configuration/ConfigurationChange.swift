@@ -89,6 +89,7 @@ extension Configuration {
         compare("memory.size", memory.size, new.memory.size, sizeText)
         compare("run_directory", runDirectory, new.runDirectory)
         compare("vms", vms, new.vms) { $0.isEmpty ? "none" : $0.map(\.name).joined(separator: ", ") }
+        compare("services", services, new.services) { $0.isEmpty ? "none" : $0.map(\.name).joined(separator: ", ") }
         for group in new.groupNames where !groupNames.contains(group) {
             reasons.append("group \(group): its memory cannot be made at run time")
         }

@@ -46,7 +46,7 @@ enum Limits {
     /// Memory for the bundles of all connections together, about.
     static let bundleBytes = 512 << 20
     static let bundleTimeout = TimeAmount.seconds(1)...TimeAmount.hours(1)
-    static let connections = 1024
+    static let channels = 1024
     /// Connections to one controller besides the main one.
     static let auxiliaryConnections = 16
     /// OpenFlow's length field has 16 bits.
@@ -55,4 +55,10 @@ enum Limits {
     static let vmRing = 64...4096
     static let heartbeat = TimeAmount.milliseconds(100)...TimeAmount.minutes(10)
     static let violations = 1_000_000_000
+    /// Of a service: a new connection's is looked for one by one.
+    static let replicas = 64
+    /// Connections that a worker remembers of a service.
+    static let connections = 64...16_777_216
+    /// The data plane's ages of connections are modulo some three weeks.
+    static let connectionIdle = TimeAmount.seconds(1)...TimeAmount.hours(168)
 }

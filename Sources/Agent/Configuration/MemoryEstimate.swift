@@ -11,6 +11,8 @@ package struct MemoryEstimate: Equatable, Sendable {
     package var poolBuffers: Int
     /// Rings, device state and what DPDK takes for itself.
     package var otherBytes: Int
+    /// What services remember of connections, on every worker.
+    package var serviceBytes: Int
     /// Tables with `openflow.flow_limit` entries, on every worker.
     package var tableBytes: Int
     /// What tables may take: all that the pool and the rest leave.
@@ -20,9 +22,12 @@ package struct MemoryEstimate: Equatable, Sendable {
 
     package var packetBytes: Int { packetBuffers * Self.bytesPerBuffer }
     /// Less than this, and the agent does not start.
-    package var atLeast: Int { packetBytes + otherBytes + Self.smallestTables }
+    package var atLeast: Int { packetBytes + otherBytes + serviceBytes + Self.smallestTables }
     /// With this, `openflow.flow_limit` entries fit.
-    package var inAll: Int { max(packetBytes + otherBytes + tableBytes, (otherBytes + tableBytes) / 3 * 5) }
+    package var inAll: Int {
+        let besides = otherBytes + serviceBytes + tableBytes
+        return max(packetBytes + besides, besides / 3 * 5)
+    }
 
     /// Bytes of one packet buffer: 128 of mbuf, 128 of headroom, 2,048 of packet, and the mempool's header.
     static let bytesPerBuffer = 2432
@@ -49,10 +54,12 @@ extension Configuration {
     ///     buffers  = R × 1,024 + P × W × (1,024 + 32) + W × 1,440 + Q × 512
     ///     packets  = buffers × 2,432
     ///     other    = 16 MiB + W × 1 MiB + (R + P × W) × 64 KiB + G × 320
+    ///     services = W × (C × 128/7, rounded up to a power of two), for each service
     ///     tables   = flow_limit × W × 320, and 16 MiB at least
-    ///     at least = packets + other + 16 MiB
-    ///     in all   = the larger of packets + other + tables and (other + tables) × 5/3
+    ///     at least = packets + other + services + 16 MiB
+    ///     in all   = the larger of packets + other + services + tables and (other + services + tables) × 5/3
     ///
+    /// `C` are the connections that a service remembers.
     /// `G` are the buffers of all trust groups; the packets in them lie in memory of the groups' own (`buffers(ofGroup:)`).
     package var memoryNeeded: MemoryEstimate {
         let workers = self.workers.cores.count
@@ -64,18 +71,24 @@ extension Configuration {
             MemoryEstimate.fixedBytes + workers * MemoryEstimate.bytesPerWorker
             + (receiveQueues + transmitQueues) * MemoryEstimate.bytesPerQueue
             + groupBuffers * PacketRegion.bytesBesides
+        let serviceBytes =
+            workers * services.reduce(0) { $0 + DataPlane.Service.linesSize(connections: $1.connections) }
         let bytesPerEntry = max(1, workers * MemoryEstimate.bytesPerFlowEntry)
         // Spare buffers leave room for the rest.
-        let spare = min(memory.size / 5 * 2, memory.size - other - MemoryEstimate.smallestTables)
+        let spare = min(memory.size / 5 * 2, memory.size - other - serviceBytes - MemoryEstimate.smallestTables)
         let pool = max(buffers, spare / MemoryEstimate.bytesPerBuffer)
-        let tableLimit = max(MemoryEstimate.smallestTables, memory.size - other - pool * MemoryEstimate.bytesPerBuffer)
+        let tableLimit = max(
+            MemoryEstimate.smallestTables + serviceBytes,
+            memory.size - other - pool * MemoryEstimate.bytesPerBuffer
+        )
         return MemoryEstimate(
             packetBuffers: buffers,
             poolBuffers: pool,
             otherBytes: other,
+            serviceBytes: serviceBytes,
             tableBytes: max(MemoryEstimate.smallestTables, openflow.flowLimit * bytesPerEntry),
             tableLimit: tableLimit,
-            flowEntries: min(openflow.flowLimit, tableLimit / bytesPerEntry)
+            flowEntries: min(openflow.flowLimit, max(0, tableLimit - serviceBytes) / bytesPerEntry)
         )
     }
 

@@ -18,7 +18,7 @@ package enum ControlRequest: Hashable, Sendable {
 
 /// What `show` shows.
 package enum ShowSubject: String, CaseIterable, Hashable, Sendable, Codable {
-    case ports, tables, groups, meters, queues, workers, channels, drops, addresses, vms
+    case ports, tables, groups, meters, queues, workers, channels, drops, addresses, vms, services
 }
 
 extension ControlRequest {

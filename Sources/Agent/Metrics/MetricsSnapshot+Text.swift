@@ -7,6 +7,7 @@ extension MetricsSnapshot {
         writePorts(&text)
         writeQueues(&text)
         writeVMs(&text)
+        writeServices(&text)
         writeDrops(&text)
         writeTables(&text)
         writeWorkers(&text)
@@ -98,6 +99,29 @@ extension MetricsSnapshot {
             let others = group.buffers - group.free - group.lent
             for (state, count) in [("free", group.free), ("lent", group.lent), ("in_flight", max(0, others))] {
                 text.series([("group", group.group), ("state", state)], UInt64(count))
+            }
+        }
+    }
+
+    private func writeServices(_ text: inout PrometheusText) {
+        func family(_ name: String, _ help: String, _ value: (ServiceReport) -> UInt64) {
+            text.family("ringway_service_\(name)", .counter, help)
+            for service in services {
+                text.series([("port", "\(service.number)"), ("name", service.name)], value(service))
+            }
+        }
+        family("packets_total", "Packets that found a replica.", \.packets)
+        family("bytes_total", "Their bytes.", \.bytes)
+        family("connections_total", "Connections that were given a replica.", \.connections)
+        family("moved_connections_total", "Connections whose replica was gone.", \.moved)
+        family("unremembered_packets_total", "Packets of connections without a place.", \.unremembered)
+        text.family("ringway_service_replica_connections", .gauge, "Connections remembered, by replica.")
+        for service in services {
+            for replica in service.replicas {
+                text.series(
+                    [("port", "\(service.number)"), ("name", service.name), ("replica", replica.name)],
+                    UInt64(replica.connections)
+                )
             }
         }
     }

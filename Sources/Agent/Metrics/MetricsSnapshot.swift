@@ -13,6 +13,7 @@ package struct MetricsSnapshot: Sendable {
     package var queues: [QueueReport] = []
     package var vms: [VMReport] = []
     package var buffers: [BufferReport] = []
+    package var services: [ServiceReport] = []
     /// The connections of this moment. Their own message counts are not used: `messages` has them.
     package var channels: [ChannelReport] = []
     /// Messages of all connections since the start, those that are closed included, for each endpoint.

@@ -200,7 +200,7 @@ package struct ReferencePipeline {
         case .inPort: send(to: inPort)
         case .normal: outputNormal()
         case .all, .flood:
-            for port in model.ports.keys.sorted()
+            for port in model.floodPorts
             where port != inPort && config(of: port).isDisjoint(with: [.portDown, .noForward]) { send(to: port) }
         case .table: submitToTables()
         case inPort: drop(.ingressPort)
@@ -237,7 +237,7 @@ package struct ReferencePipeline {
             frame = received.fitted(to: model.vlans(of: port), vlan: vlan)
             return send(to: port)
         }
-        for port in model.ports.keys.sorted()
+        for port in model.floodPorts
         where port != inPort && model.vlans(of: port).contains(vlan)
             && config(of: port).isDisjoint(with: [.portDown, .noForward])
         {

@@ -55,6 +55,8 @@ package final class SwitchModel {
     package var addressAgeing = TimeAmount.seconds(300)
     /// Of ports that do not belong to all.
     package var portVLANs: [PortNumber: PortVLANs] = [:]
+    /// Those that stand for others.
+    package var servicePorts: Set<PortNumber> = []
     /// Of ports that have a rate or queues.
     package internal(set) var portQueues: [PortNumber: EgressQueues] = [:]
     /// The queues that actions may name: those that any port has.

@@ -35,11 +35,16 @@ extension SwitchModel {
     package func removePort(_ number: PortNumber) {
         guard let old = ports.removeValue(forKey: number) else { return }
         portVLANs[number] = nil
+        servicePorts.remove(number)
         setQueues(EgressQueues(), of: number)
         livenessChanged()
         forgetAddresses(of: number)
         onPortStatus(PortStatus(reason: .delete, port: old.port))
     }
+
+    /// What output to ALL goes to, but for the ingress port and those that are closed, by number. A service is left out: its replicas are
+    /// ports as well.
+    var floodPorts: [PortNumber] { ports.keys.filter { !servicePorts.contains($0) }.sorted() }
 
     /// All ports, by number.
     package var portDescriptions: [Port] {

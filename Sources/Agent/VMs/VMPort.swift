@@ -113,14 +113,7 @@ package final class VMPort {
     func beginAttaching(slot: UInt16, memory: TableMemory) -> Bool {
         let wanted = rings.wanted
         guard wanted != 0 else { return false }
-        var blocks: [UnsafeMutableRawPointer] = []
-        for _ in owners {
-            guard let block = memory.allocate(MemoryLayout<VMQueue>.stride, reserve: true) else {
-                for block in blocks { memory.deallocate(block, MemoryLayout<VMQueue>.stride) }
-                return false
-            }
-            blocks.append(block)
-        }
+        guard let blocks = memory.allocate(owners.map { _ in MemoryLayout<VMQueue>.stride }) else { return false }
         epoch = wanted
         rings.clear()
         let sleeping = rings.claimsLock ? rings.sleepWord : nil

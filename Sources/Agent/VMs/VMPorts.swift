@@ -90,7 +90,7 @@ package final class VMPorts {
         let isAttaching = datapath.ports.attach(port) { [self] in
             port.didAttach(at: now)
             log.info("vm attached", metadata: ["vm": "\(port.settings.name)", "port": "\(number)"])
-            changed(number)
+            changed(port)
         }
         if !isAttaching {
             port.didNotAttach(at: now)
@@ -106,11 +106,12 @@ package final class VMPorts {
             metadata: ["vm": "\(port.settings.name)", "port": "\(number)", "reason": "\(end.rawValue)"]
         )
         datapath.ports.detach(port)
-        changed(number)
+        changed(port)
     }
 
-    private func changed(_ number: PortNumber) {
-        if let entry = datapath.ports.entries[number] { onChange(entry) }
+    private func changed(_ port: VMPort) {
+        if let entry = datapath.ports.entries[PortNumber(rawValue: port.settings.number)] { onChange(entry) }
+        for service in datapath.ports.services(of: port) { onChange(service) }
     }
 
     /// When the workers have stopped and the devices are closed.

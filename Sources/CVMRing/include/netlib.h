@@ -28,10 +28,12 @@ struct netlib_packet {
 	uint32_t buffer;
 };
 
-/// Verdicts. Drop it · look it up again: it comes in by the function's port · output it to an OpenFlow port, past the rules.
+/// Verdicts. Drop it · look it up again: it comes in by the function's port · output it to an OpenFlow port, or to a service, past the
+/// rules.
 #define NETLIB_DROP ((uint64_t)VMRING_DROP << 32)
 #define NETLIB_NEXT ((uint64_t)VMRING_NEXT << 32)
 #define NETLIB_OUT(port) ((uint64_t)VMRING_OUT << 32 | (uint32_t)(port))
+#define NETLIB_FUNCTION(service) ((uint64_t)VMRING_FUNCTION << 32 | (uint32_t)(service))
 
 /// Says what becomes of a packet.
 typedef uint64_t netlib_decide(struct netlib_packet *packet, void *context);

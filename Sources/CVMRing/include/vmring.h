@@ -39,6 +39,8 @@ enum vmring_verdict {
 	VMRING_NEXT = 1,
 	/// Output it to the port that the descriptor names, whatever the rules say.
 	VMRING_OUT = 2,
+	/// Output it to the service that the descriptor names by its port's number: to one of its replicas.
+	VMRING_FUNCTION = 3,
 };
 
 /// One packet on its way, in either direction.
@@ -48,7 +50,7 @@ struct vmring_descriptor {
 	/// Where the packet begins, in bytes from the buffer's beginning, and its bytes.
 	uint16_t offset;
 	uint16_t length;
-	/// An OpenFlow port. To the VM: where it came in; 0: none. From the VM: of VMRING_OUT; 0 with other verdicts.
+	/// An OpenFlow port. To the VM: where it came in; 0: none. From the VM: of VMRING_OUT and VMRING_FUNCTION; 0 with other verdicts.
 	uint32_t port;
 	/// From the VM: a vmring_verdict.
 	uint8_t verdict;

@@ -118,7 +118,7 @@ extension Worker {
             burst.edit(packet).reparse()
             if program.pointee.totalWeight > 0 {
                 let buckets = (address + GroupProgram.bucketsOffset).assumingMemoryBound(to: GroupBucket.self)
-                let hash = Self.selectionHash(burst.keyWords(packet))
+                let hash = FlowHash.flow(burst.keyWords(packet))
                 let share = UInt32(truncatingIfNeeded: ((hash >> 32) &* UInt64(program.pointee.totalWeight)) >> 32)
                 while buckets[first].weights <= share { first &+= 1 }
                 end = first &+ 1
@@ -170,48 +170,5 @@ extension Worker {
         burst.copies[place] = 0
         burst.setCount[place] = 0
         burst.nextTable[place] = ActionProgram.noTable
-    }
-
-    /// By which the buckets of a select group are chosen: the Ethernet addresses and type, the VLAN tag, the MPLS label or the
-    /// PBB service, the addresses of IP or ARP, IPv6's flow label, the ports of TCP, UDP or SCTP, the type and code of ICMP, the
-    /// operation of ARP.
-    @inline(__always)
-    private static func selectionHash(_ key: UnsafeMutablePointer<UInt64>) -> UInt64 {
-        var hash: UInt64 = 0
-        let head = UInt64(bigEndian: key[FlowKey.Word.port]) & 0xffff_ffff
-        mix(&hash, head)
-        mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ethDst]) >> 16)
-        mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ethSrc]) >> 16)
-        let type = UInt16(truncatingIfNeeded: head >> 16)
-        switch type {
-        case EtherType.ipv4, EtherType.arp: mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4]))
-        case EtherType.mpls, EtherType.mplsMulticast: mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4]) >> 44)
-        // Without the priority and the flags before it.
-        case EtherType.pbb: mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4]) >> 32 & 0xff_ffff)
-        default: break
-        }
-        if type == EtherType.arp { mix(&hash, UInt64(bigEndian: key[FlowKey.Word.l4]) & 0xffff) }
-        if type == EtherType.ipv6 {
-            mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv4]) >> 32 & 0xf_ffff)
-            for word in 0..<2 { mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv6Src &+ word])) }
-            for word in 0..<2 { mix(&hash, UInt64(bigEndian: key[FlowKey.Word.ipv6Dst &+ word])) }
-        }
-        if type == EtherType.ipv4 || type == EtherType.ipv6 {
-            let l4 = UInt64(bigEndian: key[FlowKey.Word.l4])
-            let proto = UInt8(truncatingIfNeeded: l4 >> 24)
-            let hasPorts =
-                proto == IPProtocol.tcp || proto == IPProtocol.udp || proto == IPProtocol.sctp
-                || proto == (type == EtherType.ipv4 ? IPProtocol.icmp : IPProtocol.icmpv6)
-            mix(&hash, hasPorts ? l4 >> 24 : UInt64(proto))
-        }
-        return hash
-    }
-
-    @inline(__always)
-    private static func mix(_ hash: inout UInt64, _ word: UInt64) {
-        hash = (hash ^ word) &* 0x9e37_79b9_7f4a_7c15
-        hash ^= hash >> 29
-        hash = hash &* 0xbf58_476d_1ce4_e5b9
-        hash ^= hash >> 32
     }
 }

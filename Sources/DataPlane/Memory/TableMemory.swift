@@ -36,6 +36,19 @@ package final class TableMemory {
         return block
     }
 
+    /// Blocks of these sizes, from the reserve if need be; nil, and none is taken, if there is no memory for all.
+    package func allocate(_ sizes: [Int]) -> [UnsafeMutableRawPointer]? {
+        var blocks: [UnsafeMutableRawPointer] = []
+        for size in sizes {
+            guard let block = allocate(size, reserve: true) else {
+                for (block, size) in zip(blocks, sizes) { deallocate(block, size) }
+                return nil
+            }
+            blocks.append(block)
+        }
+        return blocks
+    }
+
     /// Takes back a block that `allocate(bytes)` gave.
     package func deallocate(_ block: UnsafeMutableRawPointer, _ bytes: Int) {
         let order = Self.order(bytes)

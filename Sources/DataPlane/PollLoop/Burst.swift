@@ -1,5 +1,5 @@
 // The packets that a worker has in hand, and what is known of each. All arrays have `burstSize` elements, by packet, and some
-// more for the copies that groups work on.
+// more for the copies that groups work on; keys and layouts have one more, for packets that are looked at on their way out.
 
 package struct Burst {
     package let mbufs: UnsafeMutablePointer<OpaquePointer?>
@@ -26,12 +26,16 @@ package struct Burst {
     let found: UnsafeMutablePointer<FlowRecordPointer?>
     let headers = PrivateHeaders()
 
+    private static let places = burstSize + Worker.groupDepth
+    /// The key and the layout that belong to no packet in hand.
+    static let spare = places
+
     init() {
-        let places = burstSize + Worker.groupDepth
+        let places = Self.places
         mbufs = zeroed(places)
         lengths = zeroed(places)
-        keys = zeroed(places)
-        layouts = zeroed(places)
+        keys = zeroed(places + 1)
+        layouts = zeroed(places + 1)
         nextTable = zeroed(places)
         copies = zeroed(places)
         setCount = zeroed(places)

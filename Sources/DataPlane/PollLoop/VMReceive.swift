@@ -51,7 +51,7 @@ extension Worker {
         return true
     }
 
-    /// What becomes of a packet that is not looked up again: it is dropped, or output to the port that the VM names. (What goes on is
+    /// What becomes of a packet that is not looked up again: it is dropped, or output to the port or the service that the VM names. (What goes on is
     /// counted where all that is received is.)
     @inline(never)
     private borrowing func end(_ returned: VMQueue.Returned, _ reason: DropReason?, _ ingress: Ingress) {
@@ -60,12 +60,20 @@ extension Worker {
         ports[ingress.slot].counters.receivedBytes &+= returned.fits ? UInt64(returned.length) : 0
         if let reason = reason ?? refusal(of: ingress) ?? (returned.length < 14 ? .runt : nil) {
             drop(returned.mbuf, reason, at: ingress.slot)
-        } else if let slot = PortDirectory.slot(of: returned.port, in: settings.pointee.portDirectory) {
+        } else if let slot = PortDirectory.slot(of: returned.port, in: settings.pointee.portDirectory),
+            UInt32(returned.verdict) == VMRING_OUT.rawValue || isService(slot)
+        {
             cdpdk_mbuf_place(returned.mbuf, returned.offset, returned.length)
             output(returned.mbuf, to: slot, ingress: ingress)
         } else {
             drop(returned.mbuf, .noSuchPort, at: ingress.slot)
         }
+    }
+
+    /// Whether a port is a service's, or closed, and then it takes no packets anyway.
+    private borrowing func isService(_ slot: Int) -> Bool {
+        let destination = Destination(rawValue: ports[slot].destination)
+        return destination.isService || destination.isClosed
     }
 }
 

@@ -35,15 +35,24 @@ package struct Destination: RawRepresentable, Equatable, Sendable {
     /// A VM's port while no VM is attached.
     package static let vmDetached = Destination(rawValue: 8 << 56)
 
+    /// A service: the address of the `Service` that this worker has of it.
+    package static func service(_ service: UnsafeMutablePointer<Service>) -> Destination {
+        Destination(rawValue: 9 << 56 | UInt64(UInt(bitPattern: service)))
+    }
+
     var kind: UInt64 { rawValue >> 56 }
     /// There is a port, but controllers have set that nothing is sent there.
     var isClosed: Bool { kind == 4 || kind == 5 }
+    var isAttachedVM: Bool { kind == 7 }
+    var isService: Bool { kind == 9 }
     /// Of a port with queues.
     var scheduler: UnsafeMutablePointer<PortScheduler>? { UnsafeMutablePointer(bitPattern: address) }
     /// Of a VM.
     var vmQueue: UnsafeMutablePointer<VMQueue>? { UnsafeMutablePointer(bitPattern: address) }
+    /// Of a service.
+    var service: UnsafeMutablePointer<Service>? { UnsafeMutablePointer(bitPattern: address) }
     private var address: UInt { UInt(rawValue & (1 << 56 - 1)) }
-    /// Why packets go nowhere from here: for what is neither a device nor a worker nor a VM.
+    /// Why packets go nowhere from here: for what is neither a device nor a worker nor a VM nor a service.
     var dropReason: DropReason {
         switch kind {
         case 8: .vmDetached

@@ -135,7 +135,7 @@ package struct VMQueue {
         /// In bytes from the buffer's beginning.
         var offset: UInt16 { UInt16(truncatingIfNeeded: place >> 32) }
         var length: UInt16 { UInt16(truncatingIfNeeded: place >> 48) }
-        /// Of `VMRING_OUT`.
+        /// Of `VMRING_OUT` and `VMRING_FUNCTION`.
         var port: UInt32 { UInt32(truncatingIfNeeded: rest) }
         var verdict: UInt8 { UInt8(truncatingIfNeeded: rest >> 32) }
         /// Whether the packet lies in its buffer, and a copy of it would in one.

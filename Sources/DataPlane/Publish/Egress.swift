@@ -73,7 +73,7 @@ extension Worker {
 
     /// Hands a port's gathered packets to its destination. The slot stays in the list of dirty ones.
     @inline(never)
-    private borrowing func send(_ slot: Int) {
+    borrowing func send(_ slot: Int) {
         let port = ports + slot
         let count = port.pointee.count
         guard count > 0 else { return }
@@ -98,6 +98,9 @@ extension Worker {
         case 2:
             // Counts as transmitted when the owner transmits it.
             handOver(gathered, count, to: destination.owner, slot: slot)
+        case 9:
+            // Counts as transmitted by the replicas' ports.
+            distribute(gathered, count, among: destination.service.unsafelyUnwrapped, slot: slot)
         case 3:
             if count == PortSlot.capacity {
                 for i in 0..<count { drop(gathered[i].unsafelyUnwrapped, .transmitFull, at: slot) }

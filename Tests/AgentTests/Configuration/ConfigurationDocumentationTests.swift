@@ -40,7 +40,10 @@ struct ConfigurationDocumentationTests {
         var sections: [String: [String: String]] = [
             "datapath": ["id": "1"], "ports[]": ["number": "3", "name": "a", "device": "net_null0"],
             "vms[]": ["number": "2", "name": "b", "group": "g"],
+            "services[]": ["number": "4", "name": "c", "replicas": "[b]"],
         ]
+        // Without VMs there are no replicas.
+        if key == "vms" { sections["services[]"] = nil }
         var top: [String: String] = [:]
         let parts = key.split(separator: ".").map(String.init)
         switch parts.count {
@@ -90,7 +93,7 @@ struct ConfigurationDocumentationTests {
     @Test func statedDefaultsAreTheDefaults() throws {
         var checked = 0
         for row in Self.rows where row.fallback.hasPrefix("`") {
-            let without = try parse(document(row.key, ["ports", "vms"].contains(row.key) ? "[]" : nil))
+            let without = try parse(document(row.key, ["ports", "vms", "services"].contains(row.key) ? "[]" : nil))
             #expect(try parse(document(row.key, Self.unquoted(row.fallback))) == without, "\(row.key): \(row.fallback)")
             checked += 1
         }

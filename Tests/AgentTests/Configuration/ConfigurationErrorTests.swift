@@ -20,7 +20,7 @@ struct ConfigurationErrorTests {
     private static let table: [(line: String, message: String)] = [
         (
             "datapaths: {}",
-            "2:1: datapaths: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, metrics, run_directory"
+            "2:1: datapaths: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, services, metrics, run_directory"
         ),
         ("metrics: {lisen: 1}", "2:11: metrics.lisen: there is no such key: allowed is listen"),
         (
@@ -223,10 +223,26 @@ struct ConfigurationErrorTests {
             "ports: [{number: 1, name: a, device: \"net_null0, no-rx=1\"}]",
             "2:38: ports[0].device: \"net_null0, no-rx=1\" is no device: DPDK devargs without spaces are wanted, \"net_af_packet0,iface=veth1\" or a PCI address"
         ),
+        (
+            "services: [{number: 1, name: s, replicas: []}]",
+            "2:43: services[0].replicas: the list is empty: at least one VM is wanted"
+        ),
+        (
+            "services: [{number: 1, name: s, replicas: [a]}]",
+            "2:44: services[0].replicas[0]: there is no such VM: the name of one of the VMs is wanted"
+        ),
+        (
+            "vms: [{number: 1, name: a, group: g}]\nservices: [{number: 2, name: s, replicas: [a, a]}]",
+            "3:47: services[0].replicas[1]: a is a replica already"
+        ),
+        (
+            "vms: [{number: 1, name: a, group: g}]\nservices: [{number: 1, name: s, replicas: [a]}]",
+            "3:21: services[0].number: the number 1 is taken by vms[0].number in line 2: each port needs its own"
+        ),
         ("a: {b", "3:1: this is no YAML: did not find expected ',' or '}' (while parsing a flow mapping, line 2)"),
         (
             "? [1]\n: 1",
-            "2:3: ?: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, metrics, run_directory"
+            "2:3: ?: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, services, metrics, run_directory"
         ),
         ("a: *b", "2:4: this is no YAML: found undefined alias"),
     ]

@@ -233,5 +233,11 @@ struct ConfigurationTests {
         // Two fifths of 512 MiB are more than these ports need, and tables get the rest.
         #expect(needed.poolBuffers == (512 << 20) / 5 * 2 / 2432)
         #expect(needed.tableLimit == (512 << 20) - other - needed.poolBuffers * 2432)
+        // A million connections: 2^19 lines of seven places would be half full with more than that.
+        var served = configuration
+        served.services = [.init(number: 9, name: "s", replicas: [])]
+        served.services[0].connections = 1_000_000
+        #expect(served.memoryNeeded.serviceBytes == 2 * (32 << 20))
+        #expect(served.memoryNeeded.atLeast == needed.atLeast + 2 * (32 << 20))
     }
 }

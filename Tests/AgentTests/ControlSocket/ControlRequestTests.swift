@@ -28,11 +28,11 @@ struct ControlRequestTests {
         (#"{"command": "stop"}"#, "there is no command \"stop\": show, trace, reload, flush or version is wanted"),
         (
             #"{"command": "show"}"#,
-            "show lacks \"what\": one of ports, tables, groups, meters, queues, workers, channels, drops, addresses, vms"
+            "show lacks \"what\": one of ports, tables, groups, meters, queues, workers, channels, drops, addresses, vms, services"
         ),
         (
             #"{"command": "show", "what": "x"}"#,
-            "show does not know \"x\": one of ports, tables, groups, meters, queues, workers, channels, drops, addresses, vms is wanted"
+            "show does not know \"x\": one of ports, tables, groups, meters, queues, workers, channels, drops, addresses, vms, services is wanted"
         ),
         (#"{"command": "trace"}"#, "trace lacks \"flow\": \"in_port=1,…\", say"),
     ])

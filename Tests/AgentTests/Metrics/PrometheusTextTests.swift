@@ -20,6 +20,10 @@ func fullSnapshot() -> MetricsSnapshot {
     (vm.foreignBuffers, vm.badPlaces, vm.badVerdicts) = (46, 47, 48)
     snapshot.vms = [vm]
     snapshot.buffers = [BufferReport(group: "a", buffers: 100, free: 51, lent: 42)]
+    var service = ServiceReport(number: 100, name: "firewall")
+    (service.packets, service.bytes, service.connections, service.moved, service.unremembered) = (61, 62, 63, 64, 65)
+    service.replicas = [.init(number: 10, name: "fw", state: "attached", lent: 42, connections: 66)]
+    snapshot.services = [service]
     snapshot.drops = [
         DropReport(reason: "table_miss", port: 1, packets: 7), DropReport(reason: "no_buffer", port: nil, packets: 8),
     ]
@@ -113,6 +117,12 @@ struct PrometheusTextTests {
                 ringway_group_buffers{group="a",state="free"} 51
                 ringway_group_buffers{group="a",state="lent"} 42
                 ringway_group_buffers{group="a",state="in_flight"} 7
+                ringway_service_packets_total{port="100",name="firewall"} 61
+                ringway_service_bytes_total{port="100",name="firewall"} 62
+                ringway_service_connections_total{port="100",name="firewall"} 63
+                ringway_service_moved_connections_total{port="100",name="firewall"} 64
+                ringway_service_unremembered_packets_total{port="100",name="firewall"} 65
+                ringway_service_replica_connections{port="100",name="firewall",replica="fw"} 66
                 ringway_drops_total{reason="table_miss",port="1"} 7
                 ringway_drops_total{reason="no_buffer",port=""} 8
                 ringway_table_lookups_total{table="0"} 10
