@@ -39,7 +39,7 @@ struct ConfigurationDocumentationTests {
     private func document(_ key: String, _ value: String?) -> String {
         var sections: [String: [String: String]] = [
             "datapath": ["id": "1"], "ports[]": ["number": "3", "name": "a", "device": "net_null0"],
-            "vms[]": ["number": "2", "name": "b", "group": "g"],
+            "vms[]": ["number": "2", "name": "b", "group": "g"], "groups[]": ["name": "unused"],
         ]
         var top: [String: String] = [:]
         let parts = key.split(separator: ".").map(String.init)
@@ -90,7 +90,7 @@ struct ConfigurationDocumentationTests {
     @Test func statedDefaultsAreTheDefaults() throws {
         var checked = 0
         for row in Self.rows where row.fallback.hasPrefix("`") {
-            let without = try parse(document(row.key, ["ports", "vms"].contains(row.key) ? "[]" : nil))
+            let without = try parse(document(row.key, ["ports", "vms", "groups"].contains(row.key) ? "[]" : nil))
             #expect(try parse(document(row.key, Self.unquoted(row.fallback))) == without, "\(row.key): \(row.fallback)")
             checked += 1
         }
