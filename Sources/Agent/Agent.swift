@@ -10,7 +10,7 @@ import NIOPosix
 import OpenFlow
 
 final class Agent {
-    private(set) var configuration: Configuration
+    var configuration: Configuration
     private let group: any EventLoopGroup
     let loop: any EventLoop
     let log: Logger
@@ -30,10 +30,12 @@ final class Agent {
     private var vmWatch: RepeatedTask?
     /// When addresses are looked through that have not been seen for long.
     private var nextAgeing = NIODeadline.now()
-    private var metricsServer: MetricsServer?
+    var metricsServer: MetricsServer?
     private var controlServer: ControlServer?
     /// The configuration's file, which a reload reads again.
     let path: String
+    /// Done when no reload is at it any more.
+    var lastReload: EventLoopFuture<Void>
     /// In seconds since 1970.
     let startTime = Date().timeIntervalSince1970
     /// For traces: a worker that looks at the first one's tables.
@@ -52,6 +54,7 @@ final class Agent {
     {
         self.configuration = configuration
         self.path = path
+        lastReload = loop.makeSucceededVoidFuture()
         self.group = group
         self.loop = loop
         self.log = log
@@ -85,7 +88,7 @@ final class Agent {
         datapath = CompiledDatapath(
             workers: workers,
             pool: pool,
-            memory: TableMemory(limit: memory.tableLimit, fromEAL: true)
+            memory: TableMemory(limit: memory.tableLimit + memory.groupBytes, fromEAL: true)
         )
         vms = VMPorts(datapath: datapath, log: log)
         model = SwitchModel(
@@ -142,7 +145,7 @@ final class Agent {
             _ = try endpoints.use(configuration.openflow)
             try vms.makeGroups(configuration, isHuge: environment.hugePages)
             for port in configuration.ports { try addPort(port) }
-            for vm in configuration.vms { model.setPort(try vms.add(vm).described) }
+            for vm in configuration.vms { try addVM(vm) }
             for service in configuration.services { try addService(service) }
             chooseFailMode()
             try datapath.portsChanged(entries: model.entries)
@@ -186,15 +189,26 @@ final class Agent {
             let agent = bound.value
             agent.datapath.poll()
             agent.datapath.ports.letGo()
+            agent.vms.letGo(groupNames: agent.configuration.groupNames)
             agent.model.expireFlows()
             agent.sessions.expireBundles(timeout: agent.configuration.openflow.bundleTimeout)
             agent.updateLinks()
             agent.expireAddresses()
         }
-        guard !configuration.vms.isEmpty else { return }
-        vmWatch = loop.scheduleRepeatedTask(initialDelay: .zero, delay: VMPorts.interval) { _ in
-            bound.value.vms.look()
-            bound.value.datapath.poll()
+        watchVMs()
+    }
+
+    /// Looks after VMs as long as there are some.
+    func watchVMs() {
+        if configuration.vms.isEmpty {
+            vmWatch?.cancel()
+            vmWatch = nil
+        } else if vmWatch == nil {
+            let bound = NIOLoopBound(self, eventLoop: loop)
+            vmWatch = loop.scheduleRepeatedTask(initialDelay: .zero, delay: VMPorts.interval) { _ in
+                bound.value.vms.look()
+                bound.value.datapath.poll()
+            }
         }
     }
 
@@ -204,19 +218,19 @@ final class Agent {
         model.expireAddresses()
     }
 
-    private func useLimits(_ settings: Configuration.OpenFlow) {
+    func useLimits(_ settings: Configuration.OpenFlow) {
         (model.flowLimit, model.tableFlowLimit) = (settings.flowLimit, settings.tableFlowLimit ?? .max)
         (model.groupLimit, model.bucketLimit) = (settings.groupLimit, settings.bucketLimit)
         (model.meterLimit, model.meterBandLimit) = (settings.meterLimit, settings.meterBandLimit)
     }
 
-    private func useSwitching(_ settings: Configuration.Datapath) {
+    func useSwitching(_ settings: Configuration.Datapath) {
         (model.addressLimit, model.addressAgeing) = (settings.macTableSize, settings.macAgingTime)
     }
 
     /// Fail standalone mode begins when the last of the controllers that the agent connects to is lost, and before the first is
     /// reached (OpenFlow 1.3.5 §6.3.2).
-    private func chooseFailMode() {
+    func chooseFailMode() {
         let addresses = Set(configuration.openflow.controllers.map { "\($0)" })
         let isConnected = sessions.all.contains { addresses.contains($0.endpoint) }
         let isStandalone = configuration.openflow.failMode == .standalone && !isConnected
@@ -240,7 +254,7 @@ final class Agent {
 
     // MARK: Ports
 
-    private func addPort(_ port: Configuration.Port) throws {
+    func addPort(_ port: Configuration.Port) throws {
         let byHand = (configuration.workers.queues[port.name] ?? [:]).compactMapValues {
             configuration.workers.cores.firstIndex(of: $0)
         }
@@ -261,72 +275,27 @@ final class Agent {
         model.setQueues(port.egress, of: entry.number)
     }
 
-    private func addService(_ service: Configuration.Service) throws {
+    func addService(_ service: Configuration.Service) throws {
         let entry = try datapath.ports.add(service: service)
         model.servicePorts.insert(entry.number)
         model.setPort(entry.described)
     }
 
-    private func removePort(_ number: PortNumber, done: @escaping () -> Void) {
+    /// Of a device or a service.
+    func removePort(_ number: PortNumber, done: @escaping () -> Void) {
         datapath.ports.remove(number, done: done)
         model.removePort(number)
     }
 
-    private func updateLinks() {
-        for entry in datapath.ports.entries.values { model.setPort(entry.described) }
+    func addVM(_ vm: Configuration.VM) throws { model.setPort(try vms.add(vm).described) }
+
+    func removeVM(_ vm: Configuration.VM, done: @escaping () -> Void) {
+        vms.remove(vm, done: done)
+        model.removePort(PortNumber(rawValue: vm.number))
     }
 
-    // MARK: Reload
-
-    /// Puts another configuration in force by what differs. A refused one changes nothing.
-    func reload(_ new: Configuration) -> EventLoopFuture<ConfigurationChange> {
-        let change: ConfigurationChange
-        do {
-            var difference = try configuration.change(to: new)
-            difference.certificatesRenewed = try endpoints.use(new.openflow)
-            change = difference
-        } catch { return loop.makeFailedFuture(error) }
-        let old = configuration
-        configuration = new
-        requests.settings = new.openflow
-        useSwitching(new.datapath)
-        useLimits(new.openflow)
-        let removed = change.removedPorts + change.changedPorts.map(\.old)
-        let added = change.addedPorts + change.changedPorts.map(\.new)
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        // A device can only be opened again when the workers have left it.
-        let removals = removed.map { port in
-            let promise = loop.makePromise(of: Void.self)
-            removePort(PortNumber(rawValue: port.number)) { promise.succeed() }
-            return promise.futureResult
-        }
-        return EventLoopFuture.andAllSucceed(removals, on: loop).flatMapThrowing {
-            let agent = bound.value
-            var failures: [String] = []
-            for port in added {
-                do { try agent.addPort(port) } catch {
-                    failures.append("\(error)")
-                    agent.configuration.ports.removeAll { $0.number == port.number }
-                }
-            }
-            try agent.datapath.portsChanged(entries: agent.model.entries)
-            for address in change.removedListeners { agent.endpoints.stopListening(at: address) }
-            for address in change.removedControllers { agent.endpoints.disconnect(from: address) }
-            for address in change.addedControllers { agent.endpoints.connect(to: address) }
-            agent.chooseFailMode()
-            agent.log.info("reloaded", metadata: ["ports": "+\(added.count) -\(removed.count)"])
-            if !failures.isEmpty { throw StartError(description: failures.joined(separator: "\n")) }
-        }.flatMap {
-            let agent = bound.value
-            let listening = change.addedListeners.map { agent.endpoints.listen(at: $0) }
-            return EventLoopFuture.andAllSucceed(listening, on: agent.loop)
-        }.flatMap {
-            let agent = bound.value
-            guard old.metrics != agent.configuration.metrics else { return agent.loop.makeSucceededVoidFuture() }
-            _ = agent.metricsServer?.close()
-            agent.metricsServer = nil
-            return agent.openMetrics()
-        }.map { change }
+    private func updateLinks() {
+        for entry in datapath.ports.entries.values { model.setPort(entry.described) }
     }
 
     // MARK: Sockets for people and monitoring
@@ -337,7 +306,7 @@ final class Agent {
             .assumeIsolated().map { bound.value.controlServer = $0 }.nonisolated()
     }
 
-    private func openMetrics() -> EventLoopFuture<Void> {
+    func openMetrics() -> EventLoopFuture<Void> {
         guard let address = configuration.metrics.listen else { return loop.makeSucceededVoidFuture() }
         let bound = NIOLoopBound(self, eventLoop: loop)
         return MetricsServer.start(at: address, on: loop, snapshot: { bound.value.metricsSnapshot() })

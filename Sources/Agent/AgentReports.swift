@@ -201,7 +201,7 @@ extension Agent {
     }
 
     func vmReports() -> [VMReport] {
-        vms.ports.map { vm in
+        vms.ports.sorted { $0.settings.number < $1.settings.number }.map { vm in
             let counters = vm.counters
             let port = datapath.ports.counters(PortNumber(rawValue: vm.settings.number)) ?? PortCounters()
             var report = VMReport(

@@ -36,11 +36,6 @@ extension Agent: ControlRequestHandler {
         }
     }
 
-    /// Reads the configuration file again and puts it in force.
-    func reload() -> EventLoopFuture<ConfigurationChange> {
-        do { return reload(try Configuration.load(path: path)) } catch { return loop.makeFailedFuture(error) }
-    }
-
     // MARK: Trace
 
     /// What would happen to a packet: by the first worker's tables, when it has taken all changes, and by the model.
@@ -129,12 +124,21 @@ extension [TraceReport.Output] {
 extension ConfigurationChange {
     /// For people, a line for each change.
     fileprivate var lines: [String] {
-        addedPorts.map { "port \($0.number) (\($0.name)) added" }
-            + removedPorts.map { "port \($0.number) (\($0.name)) removed" }
-            + changedPorts.map { "port \($0.new.number) (\($0.new.name)) replaced" }
+        ports.lines { "port \($0.number) (\($0.name))" }
+            + vms.lines { "vm \($0.number) (\($0.name))" }
+            + adjustedVMs.map { "vm \($0.number) (\($0.name)) changed" }
+            + services.lines { "service \($0.number) (\($0.name))" }
+            + adjustedServices.map { "service \($0.number) (\($0.name)) changed" }
             + addedListeners.map { "listening at \($0)" } + removedListeners.map { "no longer listening at \($0)" }
             + addedControllers.map { "controller \($0) added" } + removedControllers.map { "controller \($0) removed" }
             + (metricsChanged ? ["metrics address changed"] : []) + (settingsChanged ? ["settings changed"] : [])
             + (certificatesRenewed ? ["certificates renewed"] : [])
+    }
+}
+
+extension ListChange {
+    fileprivate func lines(_ name: (Element) -> String) -> [String] {
+        added.map { "\(name($0)) added" } + removed.map { "\(name($0)) removed" }
+            + changed.map { "\(name($0.new)) replaced" }
     }
 }

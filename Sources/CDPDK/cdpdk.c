@@ -8,6 +8,7 @@
 #include <linux/futex.h>
 #include <malloc.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -75,6 +76,16 @@ void cdpdk_exact_timers(void) { prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
 int cdpdk_release(int file, uint64_t offset, uint64_t length)
 {
 	return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+}
+
+bool cdpdk_is_open_elsewhere(int file)
+{
+	// A lease is given to who is alone. Who opens the file at that moment waits until it is taken back, and the kernel sends a signal
+	// because of that: one that nobody minds.
+	fcntl(file, F_SETSIG, SIGURG);
+	if (fcntl(file, F_SETLEASE, F_WRLCK) != 0) return true;
+	fcntl(file, F_SETLEASE, F_UNLCK);
+	return false;
 }
 
 int cdpdk_thread(void) { return (int)syscall(SYS_gettid); }

@@ -35,6 +35,15 @@ struct TableMemoryTests {
         }
     }
 
+    @Test("counts what something else takes of the same memory")
+    func others() {
+        let memory = TableMemory(limit: 8 << 20, fromEAL: false)
+        #expect(memory.take(6 << 20) && memory.allocate(1 << 20) != nil)
+        #expect(!memory.take(1) && memory.allocate(64) == nil)
+        memory.giveBack(6 << 20)
+        #expect(memory.allocate(4 << 20) != nil && memory.used == 5 << 20)
+    }
+
     @Test("keeps to its limit, and a reserve below it")
     func limit() {
         let memory = TableMemory(limit: 8 << 20, fromEAL: false)

@@ -6,15 +6,18 @@ import Testing
 extension LiveSwitch {
     /// A switch between two hosts, with functions of these names in the hosts' trust group, and rules by which packets of either
     /// host go through all of them, in that order, to the other one. No function runs yet.
+    ///
+    /// - Parameter laterGroups: Trust groups that come by reload.
     static func startedWithFunctions(
         _ names: [String],
+        laterGroups: [String] = [],
         _ change: (inout Settings) -> Void = { _ in }
     ) async throws -> LiveSwitch {
         var settings = Settings(ports: [1, 2])
         (settings.group, settings.vms) = ("tenant", names)
         change(&settings)
         let live = try await LiveSwitch(hosts: 2 + settings.otherHosts.count, settings: settings)
-        for group in ["tenant"] + Set(settings.otherHosts.values.compactMap { $0 }) {
+        for group in ["tenant"] + laterGroups + Set(settings.otherHosts.values.compactMap { $0 }) {
             try await live.mountRegions(ofGroup: group)
         }
         try await live.start()
@@ -25,7 +28,7 @@ extension LiveSwitch {
     func regionFolder(ofGroup group: String = "tenant") -> String { "\(runDirectory)/live.vms/\(group)" }
 
     /// The agent has a mount namespace of its own, whose mounts a function outside does not see.
-    private func mountRegions(ofGroup group: String) async throws {
+    func mountRegions(ofGroup group: String) async throws {
         let folder = regionFolder(ofGroup: group)
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let outcome = try await Command.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tests", folder])

@@ -7,9 +7,9 @@ extension LiveTests {
     @Suite("Services", .serialized) struct ServiceTests {
         /// Host 1 reaches host 2 through the service, and what each replica lets through says so in its type of service: 40 of replica a
         /// (port 10), 80 of replica b (port 11).
-        private func makeSwitch() async throws -> LiveSwitch {
-            let live = try await LiveSwitch.startedWithFunctions(["a", "b"]) {
-                $0.services = ["{number: 100, name: service, replicas: [a, b]}"]
+        private func makeSwitch(_ replicas: [String] = ["a", "b"]) async throws -> LiveSwitch {
+            let live = try await LiveSwitch.startedWithFunctions(replicas) {
+                $0.services = ["{number: 100, name: service, replicas: [\(replicas.joined(separator: ", "))]}"]
                 $0.vmKeys = ", verdicts: [drop, next, function]"
             }
             #expect(try await live.ofctl("del-flows").status == 0)
@@ -109,6 +109,47 @@ extension LiveTests {
                 }
             )
             #expect(try await live.buffers().lent == 0)
+        }
+
+        @Test("replicas are added and removed by reload")
+        func reload() async throws {
+            let live = try await makeSwitch(["a"])
+            let a = try await live.startFunction("a")
+            var receiver = try await startReceiver(live)
+            var sender = try startSender(live, first: 5000, count: 20, rounds: 150)
+            try await expectConnections(20, live)
+            live.settings.vms = ["a", "b"]
+            live.settings.services = ["{number: 100, name: service, replicas: [a, b]}"]
+            try await expectReload(live, ["vm 11 (b) added", "service 100 (service) changed"])
+            let b = try await live.startFunction("b")
+            #expect(try await sender.outcome().status == 0)
+            for (port, flow) in try await flows(receiver) {
+                #expect(flow.numbers == Array(0..<150) && Set(flow.marks) == [40], "\(port): it stays, nothing is lost")
+            }
+            receiver = try await startReceiver(live)
+            sender = try startSender(live, first: 5000, count: 40, rounds: 150)
+            try await expectConnections(40, live)
+            // Out of the service, but running: nothing that it has in hand is lost.
+            live.settings.services = ["{number: 100, name: service, replicas: [b]}"]
+            try await expectReload(live, ["service 100 (service) changed"])
+            #expect(try await sender.outcome().status == 0)
+            let last = try await flows(receiver)
+            #expect(last.count == 40)
+            for (port, flow) in last {
+                #expect(flow.numbers.count == 150 && flow.marks.last == 80, "\(port): moved, and nothing is lost")
+                #expect(flow.marks == flow.marks.sorted(), "\(port)")
+            }
+            live.settings.services = []
+            try await expectReload(live, ["service 100 (service) removed"])
+            #expect(try await !live.ofctl("dump-ports-desc").output.contains("100(service)"))
+            for function in [a, b] { function.end() }
+        }
+
+        private func expectReload(_ live: LiveSwitch, _ changes: [String]) async throws {
+            try live.writeConfiguration()
+            let outcome = try await live.ringway("reload")
+            #expect(outcome.status == 0, "\(outcome)")
+            for change in changes { #expect(outcome.output.contains(change), "\(outcome)") }
         }
 
         @Test("a function sends to a service by its verdict, past the rules")

@@ -39,8 +39,8 @@ struct CheckCommand: ParsableCommand {
         for group in configuration.groupNames {
             let buffers = configuration.buffers(ofGroup: group)
             lines.append(
-                "group     \(group): \(sizeText(buffers * PacketRegion.bufferSize)) beside memory.size, \(buffers) buffers;"
-                    + " VMs: \(configuration.vms.filter { $0.group == group }.map(\.name).joined(separator: ", "))"
+                "group     \(group): \(sizeText(buffers * PacketRegion.bufferSize)) beside memory.size, \(buffers) buffers,"
+                    + " of which \(configuration.buffersNeeded(ofGroup: group)) are needed; VMs: \(configuration.vms.filter { $0.group == group }.map(\.name).joined(separator: ", "))"
             )
         }
         for service in configuration.services {

@@ -19,6 +19,7 @@ extension PortTable {
             end: .service(service),
             slot: slot,
             plan: planWithoutDevice(),
+            region: nil,
             trunks: nil,
             scheduler: nil
         )
@@ -26,22 +27,29 @@ extension PortTable {
         return entry
     }
 
+    /// Gives a service other replicas. Connections of those that stay are not touched; those that come may be added by now or later.
+    func adjust(_ settings: Configuration.Service) {
+        guard let service = entries[PortNumber(rawValue: settings.number)]?.service else { return }
+        service.settings = settings
+        publishReplicas()
+        publisher.seal()
+    }
+
     /// The services that a VM is a replica of.
     func services(of vm: VMPort) -> [Entry] {
         entries.values.filter { $0.service?.replicas.contains { $0 === vm } ?? false }
     }
 
-    /// Lets the workers go by the replicas that there are by now; false if there is no memory for all that has changed.
-    func publishReplicas() -> Bool {
-        var isComplete = true
+    /// Lets the workers go by the replicas that there are by now. Where there is no memory for that, `letGo` tries again.
+    func publishReplicas() {
+        replicasAreStale = false
         for service in entries.values.compactMap(\.service) {
             let replicas = service.settings.replicas.compactMap { name in
                 entries.values.first { $0.vm?.settings.name == name }
             }
             if !service.use(replicas.compactMap { entry in entry.vm.map { (entry.slot, $0) } }, publisher: publisher) {
-                isComplete = false
+                replicasAreStale = true
             }
         }
-        return isComplete
     }
 }

@@ -11,6 +11,8 @@ package final class PortTable {
         package let end: End
         package let slot: UInt16
         package let plan: QueuePlan
+        /// What it receives into, or hands to its VM; nil: the agent's own packets.
+        let region: PacketRegion?
         /// The `VLANBitmap` of a trunk that does not carry all VLANs.
         let trunks: UnsafeMutableRawPointer?
         /// Of a port with a rate or queues.
@@ -59,6 +61,10 @@ package final class PortTable {
     private var freeSlots: [UInt16] = (0..<UInt16(PortSlot.limit - 1)).reversed()
     /// Ports that were removed and that a worker may still use, with what is to be done when none does.
     private var leaving: [(entry: Entry, done: () -> Void)] = []
+    /// Those of them that a worker may only use until it works by what was sent.
+    private var closing: [Entry] = []
+    /// Whether some worker does not go by the present replicas of a service.
+    var replicasAreStale = false
     /// What `publishLists` has sent last, by worker.
     private var lists: [[(block: UnsafeMutableRawPointer, bytes: Int)]]
 
@@ -146,6 +152,7 @@ package final class PortTable {
             end: .device(device),
             slot: slot,
             plan: plan,
+            region: region,
             trunks: trunks,
             scheduler: scheduler
         )
@@ -161,6 +168,7 @@ package final class PortTable {
             end: .vm(vm),
             slot: try nextSlot(),
             plan: planWithoutDevice(),
+            region: vm.group.region,
             trunks: nil,
             scheduler: nil
         )
@@ -197,7 +205,7 @@ package final class PortTable {
         publisher.seal()
     }
 
-    /// Lets no worker use the port any more, then closes its device and runs `done`. Where there is no memory for the lists without it,
+    /// Lets no worker use the port any more, then closes its device, or takes back what its VM had, and runs `done`. Where there is no memory for the lists without it,
     /// that is with the next change for which there is.
     package func remove(_ number: PortNumber, done: @escaping () -> Void) {
         guard let entry = entries.removeValue(forKey: number) else { return }
@@ -214,25 +222,54 @@ package final class PortTable {
         letGo()
     }
 
-    /// Tries to let the workers leave the ports that were removed.
+    /// Tries to let the workers leave the ports that were removed, and go by the replicas that there are.
     package func letGo() {
+        if replicasAreStale {
+            publishReplicas()
+            publisher.seal()
+        }
         guard !leaving.isEmpty else { return }
         let isComplete = publishLists()
         publisher.seal()
         guard isComplete else { return }
+        closing += leaving.map(\.entry)
         for (entry, done) in leaving {
             publisher.whenApplied { [self] in
+                closing.removeAll { $0.slot == entry.slot }
                 if let scheduler = entry.scheduler {
                     scheduler.empty()
                     memory.deallocate(scheduler.block, scheduler.bytes)
                 }
                 entry.device?.close()
+                entry.vm?.didDetach(memory: memory)
                 entry.service?.free()
                 freeSlots.append(entry.slot)
                 done()
             }
         }
         leaving = []
+    }
+
+    // MARK: Trust groups
+
+    /// Whether a worker may still take buffers of a region, for one of its ports.
+    func uses(_ region: PacketRegion) -> Bool {
+        let all = Array(entries.values) + leaving.map(\.entry) + closing
+        return all.contains { $0.region?.pool.mempool == region.pool.mempool }
+    }
+
+    /// Lets all devices send what lies in a new region.
+    func map(_ region: PacketRegion) throws(PortError) {
+        for entry in entries.values {
+            do { try entry.device?.map(region) } catch {
+                unmap(region)
+                throw PortError(description: "port \(entry.number) (\(entry.name)): \(error)")
+            }
+        }
+    }
+
+    func unmap(_ region: PacketRegion) {
+        for entry in entries.values { entry.device?.unmap(region) }
     }
 
     // MARK: VMs
@@ -267,6 +304,14 @@ package final class PortTable {
         return true
     }
 
+    /// Lets the workers take of a VM what it may say from now on.
+    func adjust(_ vm: VMPort) {
+        for (index, queue) in vm.queues.enumerated() {
+            publisher.store(worker: index, queue.word(\.verdicts), vm.verdicts)
+        }
+        publisher.seal()
+    }
+
     /// Lets the workers keep to what controllers have set of a port. No memory is needed, so it can't fail.
     func configure(_ number: PortNumber, _ config: PortConfig) {
         guard let entry = entries[number] else { return }
@@ -297,7 +342,7 @@ package final class PortTable {
 
     /// When the workers have stopped: frees the packets that still wait, and closes the devices.
     package func close() {
-        for entry in Array(entries.values) + leaving.map(\.entry) {
+        for entry in Array(entries.values) + leaving.map(\.entry) + closing {
             entry.scheduler?.empty()
             entry.device?.close()
         }
@@ -308,7 +353,8 @@ package final class PortTable {
     private func publishLists() -> Bool {
         let sorted = entries.values.sorted { $0.number < $1.number }
         let flooded = sorted.filter { $0.service == nil }
-        var complete = publishReplicas()
+        var complete = true
+        publishReplicas()
         for (index, worker) in workers.enumerated() {
             let queues = sorted.flatMap { entry in
                 guard let device = entry.device else { return [ReceiveQueue]() }

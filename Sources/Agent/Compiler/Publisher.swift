@@ -116,6 +116,15 @@ package final class Publisher: DeltaSink {
         collect()
     }
 
+    /// Runs `body` when every worker has ended what it is at now.
+    func afterThisBurst(_ body: @escaping () -> Void) {
+        for worker in workers.indices { send(.stores(noStores, count: 0), to: worker) }
+        seal()
+        whenApplied(body)
+    }
+
+    private let noStores = UnsafePointer(UnsafeMutablePointer<Delta.Store>.allocate(capacity: 1))
+
     /// Looks how far the workers have come, and does what waited for it: first what wants to look at counters, then what
     /// frees them. False if something still waits.
     @discardableResult

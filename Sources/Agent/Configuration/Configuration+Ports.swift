@@ -1,4 +1,4 @@
-// The ports and VMs of a configuration, from YAML: what each may say, and what each needs of its own.
+// The ports, VMs and trust groups of a configuration, from YAML: what each may say, and what each needs of its own.
 
 import OpenFlow
 
@@ -67,6 +67,25 @@ extension Configuration {
                 set(&vm.heartbeat, mapping["heartbeat"]?.duration(Limits.heartbeat))
                 set(&vm.violations, mapping["violations"]?.number(0...Limits.violations))
                 vms.append(vm)
+            }
+        }
+    }
+
+    /// `groups` speaks of ports and VMs, so it is read when those are known.
+    mutating func readGroups(_ list: [YAMLValue]) {
+        for element in list {
+            element.mapping { mapping in
+                let (name, buffers) = (mapping.required("name"), mapping["buffers"])
+                var group = Group(name: "")
+                if set(&group.name, name?.parsed(parseName)), groups.contains(where: { $0.name == group.name }) {
+                    name?.fail("the group \(group.name) is in the list already: each is wanted once")
+                }
+                set(&group.buffers, buffers?.number(Limits.groupBuffers).map(Optional.some))
+                let needed = buffersNeeded(ofGroup: group.name)
+                if let wanted = group.buffers, wanted < needed, groupNames.contains(group.name) {
+                    buffers?.fail("\(wanted) do not suffice: its ports and VMs need \(needed)")
+                }
+                groups.append(group)
             }
         }
     }

@@ -26,7 +26,7 @@ extension Configuration {
     package static var knownKeys: Set<String> {
         let reader = YAMLReader(file: "")
         let allMappings =
-            "{datapath: {}, openflow: {tls: {}}, workers: {}, memory: {}, ports: [{}], vms: [{}], services: [{}], metrics: {}}"
+            "{datapath: {}, openflow: {tls: {}}, workers: {}, memory: {}, ports: [{}], vms: [{}], groups: [{}], services: [{}], metrics: {}}"
         _ = try? parse(allMappings, reader: reader, availableCores: [0], checksFiles: false)
         return reader.knownKeys
     }
@@ -62,6 +62,7 @@ extension Configuration {
         var names = UniqueNames()
         if let portList { readPorts(portList, &names) }
         if let vmList { readVMs(vmList, &names) }
+        if let list = top["groups"]?.list { readGroups(list) }
         if let serviceList { readServices(serviceList, &names) }
         top["metrics"]?.mapping { metrics.read(&$0) }
         if let value = top["run_directory"] {

@@ -15,6 +15,8 @@ package struct Configuration: Equatable, Sendable {
     package var ports: [Port] = []
     /// In the order of the file; numbers and names are unique, those of ports included.
     package var vms: [VM] = []
+    /// Names are unique.
+    package var groups: [Group] = []
     /// In the order of the file; numbers and names are unique, those of ports and VMs included.
     package var services: [Service] = []
     package var metrics = Metrics()
@@ -178,13 +180,15 @@ package struct Configuration: Equatable, Sendable {
         /// The trust group; 1 to 15 bytes.
         package var group: String
         /// Packets that it may have in hand, for each worker: places of a ring, a power of two.
-        package var ring = 256
+        package var ring = usualRing
         /// What it may say of a packet.
         package var verdicts: [Verdict] = [.drop, .next]
         /// Without a beat for this long it is taken for dead.
         package var heartbeat: TimeAmount = .seconds(1)
         /// After so many violations of what vmring.h demands it is detached; 0: never.
         package var violations = 1000
+
+        static let usualRing = 256
 
         package init(number: UInt32, name: String, group: String) {
             (self.number, self.name, self.group) = (number, name, group)
@@ -204,6 +208,15 @@ package struct Configuration: Equatable, Sendable {
             case .function: VMRING_FUNCTION.rawValue
             }
         }
+    }
+
+    /// An entry of `groups`: what a trust group has, besides what its ports and VMs say.
+    package struct Group: Equatable, Sendable {
+        package var name: String
+        /// Packet buffers; nil: what its ports and VMs need, and room for more of them.
+        package var buffers: Int?
+
+        package init(name: String, buffers: Int? = nil) { (self.name, self.buffers) = (name, buffers) }
     }
 
     /// An entry of `services`: a port that stands for all replicas of a network function.

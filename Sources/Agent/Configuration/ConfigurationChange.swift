@@ -1,13 +1,16 @@
-// What `ringway reload` has to do: the difference of two configurations. Ports, listeners, controllers and the channels'
+// What `ringway reload` has to do: the difference of two configurations. Ports, VMs, services,
+// listeners, controllers and the channels'
 // settings change while the switch forwards on; what would need another start is refused, and then nothing changes.
 
-/// What changes from one configuration to another. Everything that is in neither list stays untouched.
+/// What changes from one configuration to another. Everything that is in no list stays untouched.
 package struct ConfigurationChange: Equatable, Sendable {
-    package var addedPorts: [Configuration.Port] = []
-    /// By the old configuration.
-    package var removedPorts: [Configuration.Port] = []
-    /// The port number stays, all else may differ: the old one is removed and the new one added.
-    package var changedPorts: [PortChange] = []
+    package var ports = ListChange<Configuration.Port>()
+    package var vms = ListChange<Configuration.VM>()
+    /// VMs that stay attached: only `verdicts`, `heartbeat` or `violations` differ. By the new configuration.
+    package var adjustedVMs: [Configuration.VM] = []
+    package var services = ListChange<Configuration.Service>()
+    /// Services whose connections stay where they are: only `replicas` differs. By the new configuration.
+    package var adjustedServices: [Configuration.Service] = []
     package var addedListeners: [ListenAddress] = []
     package var removedListeners: [ListenAddress] = []
     package var addedControllers: [ControllerAddress] = []
@@ -21,18 +24,42 @@ package struct ConfigurationChange: Equatable, Sendable {
 
     package init() {}
 
-    /// One port before and after.
-    package struct PortChange: Equatable, Sendable {
-        package var old: Configuration.Port
-        package var new: Configuration.Port
+    /// Nothing at all differs.
+    package var isEmpty: Bool { self == ConfigurationChange() }
+}
 
-        package init(old: Configuration.Port, new: Configuration.Port) {
-            (self.old, self.new) = (old, new)
+/// The difference of two lists whose elements are known by a key, such as the port number. The order does not count.
+package struct ListChange<Element: Equatable & Sendable>: Equatable, Sendable {
+    package var added: [Element] = []
+    /// By the old list.
+    package var removed: [Element] = []
+    /// The key stays, something else differs: the old one is removed and the new one added.
+    package var changed: [Pair] = []
+
+    /// One element before and after.
+    package struct Pair: Equatable, Sendable {
+        package var old: Element
+        package var new: Element
+
+        package init(old: Element, new: Element) { (self.old, self.new) = (old, new) }
+    }
+
+    package init() {}
+
+    package init<Key: Hashable>(from old: [Element], to new: [Element], by key: (Element) -> Key) {
+        let oldByKey = Dictionary(old.map { (key($0), $0) }) { first, _ in first }
+        let newByKey = Dictionary(new.map { (key($0), $0) }) { first, _ in first }
+        added = new.filter { oldByKey[key($0)] == nil }
+        removed = old.filter { newByKey[key($0)] == nil }
+        changed = old.compactMap { old in
+            guard let new = newByKey[key(old)], new != old else { return nil }
+            return Pair(old: old, new: new)
         }
     }
 
-    /// Nothing at all differs.
-    package var isEmpty: Bool { self == ConfigurationChange() }
+    /// What has to be removed, and then what has to be added.
+    package var leaving: [Element] { removed + changed.map(\.old) }
+    package var coming: [Element] { added + changed.map(\.new) }
 }
 
 /// A new configuration asks for what the running agent cannot change.
@@ -49,17 +76,18 @@ package struct ReloadRefusal: Error, Hashable, Sendable, CustomStringConvertible
 }
 
 extension Configuration {
-    /// What has to change for `new` to be in force. Throws all that cannot change at run time.
+    /// What has to change for `new` to be in force. Throws all that cannot change at run time, besides what trust groups have no room
+    /// for (`VMPorts.makeGroups`).
     package func change(to new: Configuration) throws(ReloadRefusal) -> ConfigurationChange {
         try refuseWhatCannotChange(to: new)
         var change = ConfigurationChange()
-        let (oldPorts, newPorts) = (portsByNumber, new.portsByNumber)
-        change.addedPorts = new.ports.filter { oldPorts[$0.number] == nil }
-        change.removedPorts = ports.filter { newPorts[$0.number] == nil }
-        change.changedPorts = ports.compactMap { old in
-            guard let port = newPorts[old.number] else { return nil }
-            return port == old ? nil : ConfigurationChange.PortChange(old: old, new: port)
-        }
+        change.ports = ListChange(from: ports, to: new.ports, by: \.number)
+        change.vms = ListChange(from: vms, to: new.vms, by: \.number)
+        change.adjustedVMs = change.vms.changed.filter { $0.old.canBecome($0.new) }.map(\.new)
+        change.vms.changed.removeAll { $0.old.canBecome($0.new) }
+        change.services = ListChange(from: services, to: new.services, by: \.number)
+        change.adjustedServices = change.services.changed.filter { $0.old.canBecome($0.new) }.map(\.new)
+        change.services.changed.removeAll { $0.old.canBecome($0.new) }
         change.addedListeners = new.openflow.listen.filter { !openflow.listen.contains($0) }
         change.removedListeners = openflow.listen.filter { !new.openflow.listen.contains($0) }
         change.addedControllers = new.openflow.controllers.filter { !openflow.controllers.contains($0) }
@@ -88,14 +116,8 @@ extension Configuration {
         compare("memory.huge_pages", memory.hugePages, new.memory.hugePages, \.rawValue)
         compare("memory.size", memory.size, new.memory.size, sizeText)
         compare("run_directory", runDirectory, new.runDirectory)
-        compare("vms", vms, new.vms) { $0.isEmpty ? "none" : $0.map(\.name).joined(separator: ", ") }
-        compare("services", services, new.services) { $0.isEmpty ? "none" : $0.map(\.name).joined(separator: ", ") }
-        for group in new.groupNames where !groupNames.contains(group) {
-            reasons.append("group \(group): its memory cannot be made at run time")
-        }
-        let newPorts = new.portsByNumber
         // A port's queues are given out when it is added: they can change only with the port.
-        for port in ports where newPorts[port.number] == port {
+        for port in ports where new.ports.contains(port) {
             compare(
                 "workers.queues.\(port.name)",
                 workers.queues[port.name] ?? [:],
@@ -106,8 +128,24 @@ extension Configuration {
         }
         guard reasons.isEmpty else { throw ReloadRefusal(reasons: reasons) }
     }
+}
 
-    private var portsByNumber: [UInt32: Port] { Dictionary(ports.map { ($0.number, $0) }) { first, _ in first } }
+extension Configuration.VM {
+    /// Whether the other one differs by no more than what can change while a function is attached.
+    fileprivate func canBecome(_ other: Configuration.VM) -> Bool {
+        var same = self
+        (same.verdicts, same.heartbeat, same.violations) = (other.verdicts, other.heartbeat, other.violations)
+        return same == other
+    }
+}
+
+extension Configuration.Service {
+    /// Whether the other one differs by no more than its replicas.
+    fileprivate func canBecome(_ other: Configuration.Service) -> Bool {
+        var same = self
+        same.replicas = other.replicas
+        return same == other
+    }
 }
 
 extension Configuration.OpenFlow {

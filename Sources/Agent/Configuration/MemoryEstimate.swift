@@ -11,6 +11,8 @@ package struct MemoryEstimate: Equatable, Sendable {
     package var poolBuffers: Int
     /// Rings, device state and what DPDK takes for itself.
     package var otherBytes: Int
+    /// What DPDK takes of them for the packet buffers of trust groups.
+    package var groupBytes: Int
     /// What services remember of connections, on every worker.
     package var serviceBytes: Int
     /// Tables with `openflow.flow_limit` entries, on every worker.
@@ -66,11 +68,11 @@ extension Configuration {
         let receiveQueues = ports.reduce(0) { $0 + ($1.queues ?? workers) }
         let transmitQueues = ports.count * workers
         let buffers = buffers(of: ports)
-        let groupBuffers = groupNames.reduce(0) { $0 + self.buffers(ofGroup: $1) }
+        let groupBytes = groupNames.reduce(0) { $0 + self.buffers(ofGroup: $1) } * PacketRegion.bytesBesides
         let other =
             MemoryEstimate.fixedBytes + workers * MemoryEstimate.bytesPerWorker
             + (receiveQueues + transmitQueues) * MemoryEstimate.bytesPerQueue
-            + groupBuffers * PacketRegion.bytesBesides
+            + groupBytes
         let serviceBytes =
             workers * services.reduce(0) { $0 + DataPlane.Service.linesSize(connections: $1.connections) }
         let bytesPerEntry = max(1, workers * MemoryEstimate.bytesPerFlowEntry)
@@ -85,6 +87,7 @@ extension Configuration {
             packetBuffers: buffers,
             poolBuffers: pool,
             otherBytes: other,
+            groupBytes: groupBytes,
             serviceBytes: serviceBytes,
             tableBytes: max(MemoryEstimate.smallestTables, openflow.flowLimit * bytesPerEntry),
             tableLimit: tableLimit,
@@ -92,9 +95,16 @@ extension Configuration {
         )
     }
 
+    /// Packet buffers that a trust group is made with: those of the configuration, or half as many again as its ports and VMs need, so
+    /// that `reload` can add some.
+    package func buffers(ofGroup name: String) -> Int {
+        let needed = buffersNeeded(ofGroup: name)
+        return groups.first { $0.name == name }?.buffers ?? needed + needed / 2
+    }
+
     /// Packet buffers that the ports and VMs of a trust group need: those of the ports as above, and a ring of each VM for each
     /// worker.
-    func buffers(ofGroup name: String) -> Int {
+    package func buffersNeeded(ofGroup name: String) -> Int {
         let rings = vms.filter { $0.group == name }.reduce(0) { $0 + $1.ring }
         return buffers(of: ports.filter { $0.group == name }) + rings * workers.cores.count
     }

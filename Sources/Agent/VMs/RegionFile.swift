@@ -20,11 +20,14 @@ final class RegionFile {
     ///
     /// - Parameter isExclusive: Whether to lock it, so that no other agent uses it; the lock of one that is just ending is waited for.
     init(path: String, bytes: Int, isExclusive: Bool = false) throws(FileError) {
+        let isNew = access(path, F_OK) != 0
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.error(path, errno) }
         func check(_ result: Int32) throws(FileError) {
             guard result != 0 else { return }
             Glibc.close(descriptor)
+            // The pages that it has got are others'.
+            if isNew { unlink(path) }
             throw Self.error(path, result)
         }
         if isExclusive {
@@ -52,6 +55,14 @@ final class RegionFile {
     func close() {
         munmap(memory, bytes)
         Glibc.close(descriptor)
+    }
+
+    /// Removes the file, and closes it, if nobody else has it open.
+    func remove() -> Bool {
+        guard !cdpdk_is_open_elsewhere(descriptor) else { return false }
+        unlink(path)
+        close()
+        return true
     }
 
     /// Whether a process holds the lock of a file of rings.

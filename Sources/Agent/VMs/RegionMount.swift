@@ -38,27 +38,44 @@ struct RegionMount {
             throw MountError(description: "\(path): \(reason(of: error))")
         }
         let type = isHuge ? "hugetlbfs" : "tmpfs"
-        let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
         // An earlier agent's that nobody uses is made anew.
         if let present = Self.mounted(at: path), present.source != Self.source || umount(path) != 0 {
             isOwn = present.source == Self.source
             self.isHuge = present.type == "hugetlbfs"
             pageSize = Self.pageSize(isHuge: self.isHuge)
             // It may have been made for less. Where it cannot grow there will be no pages for the files, and that is said then.
-            if isOwn { _ = mount(Self.source, path, present.type, UInt(MS_REMOUNT) | flags, "size=\(bytes)") }
+            if isOwn { _ = mount(Self.source, path, present.type, Self.remountFlags, "size=\(bytes)") }
             return
         }
         isOwn = true
         self.isHuge = isHuge
         pageSize = Self.pageSize(isHuge: isHuge)
         let options = "size=\(bytes),mode=0700" + (isHuge ? ",pagesize=\(pageSize)" : "")
-        guard mount(Self.source, path, type, flags, options) == 0 else {
+        guard mount(Self.source, path, type, Self.flags, options) == 0 else {
             throw MountError(
                 description:
                     "\(path): a file system for VMs (\(type)) cannot be mounted: \(String(cString: strerror(errno)))"
             )
         }
     }
+
+    /// Lets its files take so many bytes; false if it cannot: what an operator has mounted stays as large as it is, and so does a
+    /// hugetlbfs.
+    func grow(to bytes: Int) -> Bool {
+        if isOwn, !isHuge, size < bytes { _ = mount(Self.source, path, "tmpfs", Self.remountFlags, "size=\(bytes)") }
+        return size >= bytes
+    }
+
+    /// Bytes that its files may take.
+    var size: Int {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return 0 }
+        // 0 blocks: there is no limit.
+        return status.f_blocks == 0 ? .max : Int(clamping: status.f_blocks) * Int(status.f_frsize)
+    }
+
+    private static let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    private static let remountFlags = UInt(MS_REMOUNT) | flags
 
     /// Removes the rings of VMs that there are no more: their pages are needed.
     func removeRings(exceptOf vms: Set<String>) {
@@ -68,12 +85,15 @@ struct RegionMount {
         }
     }
 
-    /// Unmounts what an agent has mounted, unless somebody still uses its files.
-    func close() {
-        guard isOwn, umount(path) == 0 else { return }
+    /// Unmounts what an agent has mounted; false, and it stays, if somebody still uses it.
+    @discardableResult
+    func close() -> Bool {
+        guard isOwn else { return true }
+        guard umount(path) == 0 else { return false }
         rmdir(path)
         // The folder of all groups, if this was the last.
         rmdir((path as NSString).deletingLastPathComponent)
+        return true
     }
 
     /// The file system whose root is at this path; nil: none is mounted there.

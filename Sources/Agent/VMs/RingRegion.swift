@@ -12,7 +12,10 @@ final class RingRegion {
     private let port: UInt32
     private let packetBytes: Int
     private let buffers: Int
-    private let heartbeatMilliseconds: UInt32
+    /// Without a beat for so long the VM is taken for dead. It hears of another value at once.
+    var heartbeatMilliseconds: UInt32 {
+        didSet { header.pointee.heartbeat_limit = heartbeatMilliseconds }
+    }
     /// The agent's: a number that no earlier agent is likely to have had, and not 0.
     private let epoch = UInt64.random(in: 1 ... .max)
     private var header: UnsafeMutablePointer<vmring_header> {
@@ -71,6 +74,12 @@ final class RingRegion {
             )
         }
         vmring_store(header.word(\.agent_epoch), epoch)
+    }
+
+    /// There are no rings any more: what is attached is let go, and waits for another agent's.
+    func end() {
+        attached = 0
+        vmring_store(header.word(\.agent_epoch), 0)
     }
 
     /// The rings to and from a worker.

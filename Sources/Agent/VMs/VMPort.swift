@@ -22,13 +22,14 @@ package final class VMPort {
         case silent = "no heartbeat"
         case violations = "too many violations"
         case broken = "claimed more than its ring holds"
+        case removed = "removed from the configuration"
     }
 
-    package let settings: Configuration.VM
+    package private(set) var settings: Configuration.VM
     let group: TrustGroup
     private let rings: RingRegion
     /// By worker; see `VMQueue.owner`.
-    private let owners: [UInt16]
+    let owners: [UInt16]
 
     package private(set) var state = State.detached
     /// While it is detaching: whether a worker may not know that yet.
@@ -53,20 +54,29 @@ package final class VMPort {
     package private(set) var reclaimed = 0
     package private(set) var lastEnd: End?
 
-    /// - Parameter firstOwner: Of as many owners as there are workers, none of which is another VM's.
-    init(settings: Configuration.VM, group: TrustGroup, workers: Int, firstOwner: UInt16) throws(TrustGroup.GroupError)
-    {
+    /// - Parameter owners: One for each worker, none of which is another VM's.
+    init(settings: Configuration.VM, group: TrustGroup, owners: [UInt16]) throws(TrustGroup.GroupError) {
         self.settings = settings
         self.group = group
-        owners = (0..<UInt16(workers)).map { firstOwner + $0 }
+        self.owners = owners
         rings = try group.makeRings(
             vm: settings.name,
-            workers: workers,
             capacity: settings.ring,
             port: settings.number,
-            heartbeatMilliseconds: UInt32(clamping: settings.heartbeat.nanoseconds / 1_000_000)
+            heartbeatMilliseconds: settings.heartbeatMilliseconds
         )
     }
+
+    /// Takes what can change while a VM is attached: verdicts, heartbeat, violations.
+    func adjust(to settings: Configuration.VM, at now: NIODeadline) {
+        self.settings = settings
+        rings.heartbeatMilliseconds = settings.heartbeatMilliseconds
+        // It may have gone to sleep by the former limit: for at most so long.
+        lastBeatTime = now + .milliseconds(100)
+    }
+
+    /// The verdicts that it may give: a bit for each.
+    var verdicts: UInt64 { settings.verdicts.reduce(0) { $0 | 1 << UInt64($1.number) } }
 
     // MARK: Looking at the VM's side
 
@@ -128,7 +138,7 @@ package final class VMPort {
                     capacity: settings.ring,
                     owner: owners[worker],
                     slot: slot,
-                    verdicts: settings.verdicts.reduce(0) { $0 | 1 << $1.number },
+                    verdicts: verdicts,
                     sleeping: sleeping
                 )
             )
@@ -138,13 +148,15 @@ package final class VMPort {
         return true
     }
 
-    /// The workers serve the rings: now the VM may.
-    func didAttach(at now: NIODeadline) {
+    /// The workers serve the rings: now the VM may; false if the port was removed meanwhile.
+    func didAttach(at now: NIODeadline) -> Bool {
+        guard state == .attaching else { return false }
         (lastBeat, lastBeatTime) = (rings.heartbeat, now)
         nextAttachment = now + Self.attachInterval
         attachments += 1
         state = .attached
         rings.attached = epoch
+        return true
     }
 
     /// There was no memory to attach what wants to: it is to be tried again.
@@ -186,8 +198,17 @@ package final class VMPort {
         state = .detached
     }
 
-    /// When the agent ends: tells the VM so.
-    func close() { rings.attached = 0 }
+    /// No worker serves the rings any more, and none will: gives them up.
+    func giveUpRings() {
+        rings.end()
+        group.giveUp(rings.file)
+    }
+
+    /// When the agent ends: tells the VM so. What it has open stays for the next agent.
+    func close() {
+        rings.attached = 0
+        rings.file.close()
+    }
 
     // MARK: Counters
 
@@ -204,4 +225,8 @@ package final class VMPort {
 
     /// Packets that the VM has in hand.
     package var lent: UInt64 { queues.reduce(0) { $0 + $1.pointee.lent } }
+}
+
+extension Configuration.VM {
+    fileprivate var heartbeatMilliseconds: UInt32 { UInt32(clamping: heartbeat.nanoseconds / 1_000_000) }
 }

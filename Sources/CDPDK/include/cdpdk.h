@@ -177,6 +177,8 @@ int cdpdk_thread(void);
 int cdpdk_run_on(int core);
 /// Gives back the pages of a part of a file; -1 with errno if it cannot. (glibc's fallocate needs _GNU_SOURCE.)
 int cdpdk_release(int file, uint64_t offset, uint64_t length);
+/// Whether somebody else has a file open for writing, or mapped it so. (F_SETLEASE needs _GNU_SOURCE.)
+bool cdpdk_is_open_elsewhere(int file);
 /// Lets the process's heap grow by 16 MiB at a time. The control side allocates on one thread, and in an arena of that thread's
 /// own the C library would ask the kernel for every few pages that rules need.
 void cdpdk_heap_in_steps(void);

@@ -87,7 +87,7 @@ struct vmring_header {
 	uint32_t version;
 	/// Entries of the list.
 	uint32_t ring_count;
-	/// A number of its own for each life of the agent; 0 while the region is being made.
+	/// A number of its own for each life of the agent; 0 while the region is being made, and when it is of no use any more.
 	uint64_t agent_epoch;
 	/// The VM epoch that is attached; 0: none.
 	uint64_t attached;

@@ -26,6 +26,9 @@ package struct PacketRegion: @unchecked Sendable {
 
     package var count: Int { pool.count }
 
+    /// Whether nobody holds a buffer. True for good, once nobody is there who would take one.
+    package var isWhole: Bool { pool.available == count }
+
     /// Why there is no region.
     package struct RegionError: Error, CustomStringConvertible {
         package let description: String
@@ -102,6 +105,11 @@ package struct PacketRegion: @unchecked Sendable {
     func map(for device: OpaquePointer) -> Int32 {
         guard rte_eal_iova_mode() == RTE_IOVA_VA else { return -ENOTSUP }
         return rte_dev_dma_map(device, base, UInt64(UInt(bitPattern: base)), bytes) == 0 ? 0 : -cdpdk_errno()
+    }
+
+    /// Takes that back. (Of devices of a kind, the first one does it for all.)
+    func unmap(for device: OpaquePointer) {
+        _ = rte_dev_dma_unmap(device, base, UInt64(UInt(bitPattern: base)), bytes)
     }
 
     /// Ends the pool, when no worker, no device and no packet of it is used any more; the memory may then be unmapped.

@@ -60,6 +60,16 @@ package final class TableMemory {
         }
     }
 
+    /// Counts `bytes` that something else takes of the same memory; false if there are not so many left.
+    package func take(_ bytes: Int) -> Bool {
+        guard used + bytes <= limit - reserve else { return false }
+        used += bytes
+        return true
+    }
+
+    /// Takes back what `take` has counted.
+    package func giveBack(_ bytes: Int) { used -= bytes }
+
     private static func order(_ bytes: Int) -> Int {
         max(smallest, Int.bitWidth - (max(bytes, 1) - 1).leadingZeroBitCount)
     }

@@ -85,7 +85,7 @@ extension VMQueue {
             counters.badPlaces &+= 1
             return .vmViolation
         }
-        guard returned.verdict < 32, verdicts & 1 << UInt32(returned.verdict) != 0 else {
+        guard returned.verdict < 32, verdicts & 1 << UInt64(returned.verdict) != 0 else {
             counters.badVerdicts &+= 1
             return .vmViolation
         }

@@ -49,14 +49,7 @@ package struct EthernetDevice: Sendable {
             throw DeviceError(description: "\(devargs): the driver made no Ethernet port named \(name)")
         }
         do throws(DeviceError) {
-            // Devices that are no programs access memory by themselves.
-            if !regions.isEmpty, !devargs.hasPrefix("net_") {
-                var info = rte_eth_dev_info()
-                try check(rte_eth_dev_info_get(id, &info), "no device information")
-                for region in regions {
-                    try check(info.device.map(region.map(for:)) ?? -ENODEV, "a group's memory cannot be mapped for it")
-                }
-            }
+            for region in regions { try map(region, for: id, devargs) }
             return try start(
                 id: id,
                 name: name,
@@ -73,6 +66,32 @@ package struct EthernetDevice: Sendable {
             throw error
         }
     }
+
+    /// Lets the device send what lies in the region, too.
+    package func map(_ region: PacketRegion) throws(DeviceError) { try Self.map(region, for: id, devargs) }
+
+    private static func map(_ region: PacketRegion, for id: UInt16, _ devargs: String) throws(DeviceError) {
+        guard accessesMemory(devargs) else { return }
+        var info = rte_eth_dev_info()
+        let known = rte_eth_dev_info_get(id, &info)
+        let result = known < 0 ? known : info.device.map(region.map(for:)) ?? -ENODEV
+        guard result < 0 else { return }
+        throw DeviceError(
+            description: "\(devargs): a group's memory cannot be mapped for it: \(String(cString: strerror(-result)))"
+        )
+    }
+
+    /// The region goes; nothing of it is sent any more.
+    package func unmap(_ region: PacketRegion) {
+        var info = rte_eth_dev_info()
+        guard Self.accessesMemory(devargs), rte_eth_dev_info_get(id, &info) == 0, let device = info.device else {
+            return
+        }
+        region.unmap(for: device)
+    }
+
+    /// Devices that are no programs access memory by themselves.
+    private static func accessesMemory(_ devargs: String) -> Bool { !devargs.hasPrefix("net_") }
 
     private static func start(
         id: UInt16,

@@ -14,8 +14,8 @@ package struct VMQueue {
     package let owner: UInt16
     /// The VM's port.
     let slot: UInt16
-    /// The verdicts that the VM may give: a bit for each.
-    let verdicts: UInt32
+    /// The verdicts that the VM may give: a bit for each. A delta changes it.
+    package private(set) var verdicts: UInt64
     let region: PacketRegion
     private let toVM: vmring_parts
     private let fromVM: vmring_parts
@@ -47,7 +47,7 @@ package struct VMQueue {
         capacity: Int,
         owner: UInt16,
         slot: UInt16,
-        verdicts: UInt32,
+        verdicts: UInt64,
         sleeping: UnsafeMutablePointer<UInt32>?
     ) {
         self.region = region

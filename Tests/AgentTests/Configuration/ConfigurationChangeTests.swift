@@ -36,8 +36,8 @@ struct ConfigurationChangeTests {
         let change = try change(
             ("name: a, device: net_null0", "name: a, device: net_null0, rate: 2Gbit/s, egress_queues: {3: {}}")
         )
-        #expect(change.changedPorts.map(\.new.egress) == [EgressQueues(rate: 2_000_000_000, queues: [.init(id: 3)])])
-        #expect(change.addedPorts.isEmpty && change.removedPorts.isEmpty && !change.settingsChanged)
+        #expect(change.ports.changed.map(\.new.egress) == [EgressQueues(rate: 2_000_000_000, queues: [.init(id: 3)])])
+        #expect(change.ports.added.isEmpty && change.ports.removed.isEmpty && !change.settingsChanged)
     }
 
     @Test func portsComeAndGo() throws {
@@ -46,15 +46,68 @@ struct ConfigurationChangeTests {
             ("{number: 3, name: c, device: net_null2}", "{number: 3, name: c, device: \"net_null2,no-rx=1\"}")
         )
         var expected = ConfigurationChange()
-        expected.addedPorts = [Configuration.Port(number: 4, name: "a", device: "net_null0")]
-        expected.removedPorts = [Configuration.Port(number: 1, name: "a", device: "net_null0")]
-        expected.changedPorts = [
-            ConfigurationChange.PortChange(
+        expected.ports.added = [Configuration.Port(number: 4, name: "a", device: "net_null0")]
+        expected.ports.removed = [Configuration.Port(number: 1, name: "a", device: "net_null0")]
+        expected.ports.changed = [
+            ListChange.Pair(
                 old: Configuration.Port(number: 3, name: "c", device: "net_null2"),
                 new: Configuration.Port(number: 3, name: "c", device: "net_null2,no-rx=1")
             )
         ]
         #expect(change == expected)
+    }
+
+    private let vms = """
+
+        vms:
+          - {number: 10, name: fw, group: x}
+          - {number: 11, name: ids, group: x, ring: 64}
+
+        """
+
+    private func changeOfVMs(_ edits: (String, String)...) throws -> ConfigurationChange {
+        var text = base + vms
+        for (old, new) in edits {
+            #expect(text.contains(old))
+            text = text.replacing(old, with: new)
+        }
+        return try parse(base + vms).change(to: parse(text))
+    }
+
+    @Test func vmsComeAndGo() throws {
+        var expected = ConfigurationChange()
+        expected.vms.added = [.init(number: 12, name: "new", group: "y")]
+        expected.vms.removed = [.init(number: 10, name: "fw", group: "x")]
+        #expect(
+            try changeOfVMs(("{number: 10, name: fw, group: x}", "{number: 12, name: new, group: y}")) == expected
+        )
+        // The first ones, and none any more.
+        #expect(try parse(base).change(to: parse(base + vms)).vms.added.map(\.number) == [10, 11])
+        #expect(try parse(base + vms).change(to: parse(base)).vms.removed.map(\.number) == [10, 11])
+    }
+
+    @Test(arguments: [
+        ("name: fw", "name: gw"), ("group: x}", "group: y}"), ("fw, group: x", "fw, ring: 512, group: x"),
+    ])
+    func whatMakesAVMAnotherReplacesIt(old: String, new: String) throws {
+        let change = try changeOfVMs((old, new))
+        #expect(change.vms.changed.map(\.old.number) == [10])
+        #expect(change.vms.added.isEmpty && change.vms.removed.isEmpty && change.adjustedVMs.isEmpty)
+    }
+
+    @Test func whatAnAttachedVMCanTakeLeavesItAttached() throws {
+        for keys in ["verdicts: [out]", "heartbeat: 3s", "violations: 5"] {
+            let change = try changeOfVMs(("fw, group: x", "fw, \(keys), group: x"))
+            #expect(change.adjustedVMs.map(\.name) == ["fw"] && change.vms == ListChange(), "\(keys)")
+            #expect(!change.isEmpty)
+        }
+    }
+
+    @Test func aNumberMayGoFromAPortToAVM() throws {
+        let change = try change(
+            ("  - {number: 3, name: c, device: net_null2}", "vms:\n  - {number: 3, name: c, group: x}")
+        )
+        #expect(change.ports.removed.map(\.number) == [3] && change.vms.added.map(\.number) == [3])
     }
 
     @Test func listenersAndControllersComeAndGo() throws {
@@ -95,7 +148,7 @@ struct ConfigurationChangeTests {
 
     @Test func queuesOfAPortThatChangesMayChange() throws {
         let change = try change(("device: net_null1", "device: net_null7"), ("{b: {0: 2}}", "{b: {0: 1}}"))
-        #expect(change.changedPorts.map(\.new.device) == ["net_null7"])
+        #expect(change.ports.changed.map(\.new.device) == ["net_null7"])
     }
 
     @Test func allThatIsRefusedIsTold() throws {

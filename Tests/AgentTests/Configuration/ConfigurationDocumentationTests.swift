@@ -39,7 +39,7 @@ struct ConfigurationDocumentationTests {
     private func document(_ key: String, _ value: String?) -> String {
         var sections: [String: [String: String]] = [
             "datapath": ["id": "1"], "ports[]": ["number": "3", "name": "a", "device": "net_null0"],
-            "vms[]": ["number": "2", "name": "b", "group": "g"],
+            "vms[]": ["number": "2", "name": "b", "group": "g"], "groups[]": ["name": "unused"],
             "services[]": ["number": "4", "name": "c", "replicas": "[b]"],
         ]
         // Without VMs there are no replicas.
@@ -93,7 +93,9 @@ struct ConfigurationDocumentationTests {
     @Test func statedDefaultsAreTheDefaults() throws {
         var checked = 0
         for row in Self.rows where row.fallback.hasPrefix("`") {
-            let without = try parse(document(row.key, ["ports", "vms", "services"].contains(row.key) ? "[]" : nil))
+            let without = try parse(
+                document(row.key, ["ports", "vms", "groups", "services"].contains(row.key) ? "[]" : nil)
+            )
             #expect(try parse(document(row.key, Self.unquoted(row.fallback))) == without, "\(row.key): \(row.fallback)")
             checked += 1
         }

@@ -20,7 +20,7 @@ struct ConfigurationErrorTests {
     private static let table: [(line: String, message: String)] = [
         (
             "datapaths: {}",
-            "2:1: datapaths: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, services, metrics, run_directory"
+            "2:1: datapaths: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, services, groups, metrics, run_directory"
         ),
         ("metrics: {lisen: 1}", "2:11: metrics.lisen: there is no such key: allowed is listen"),
         (
@@ -224,6 +224,18 @@ struct ConfigurationErrorTests {
             "2:38: ports[0].device: \"net_null0, no-rx=1\" is no device: DPDK devargs without spaces are wanted, \"net_af_packet0,iface=veth1\" or a PCI address"
         ),
         (
+            "groups: [{name: a, buffers: 0}]",
+            "2:29: groups[0].buffers: 0 is out of range: a number from 1 to 1900000 is wanted"
+        ),
+        (
+            "groups: [{name: a}, {name: a}]",
+            "2:28: groups[1].name: the group a is in the list already: each is wanted once"
+        ),
+        (
+            "vms: [{number: 1, name: a, group: g}]\nworkers: {cores: [0]}\ngroups: [{name: g, buffers: 1000}]",
+            "4:29: groups[0].buffers: 1000 do not suffice: its ports and VMs need 1696"
+        ),
+        (
             "services: [{number: 1, name: s, replicas: []}]",
             "2:43: services[0].replicas: the list is empty: at least one VM is wanted"
         ),
@@ -242,7 +254,7 @@ struct ConfigurationErrorTests {
         ("a: {b", "3:1: this is no YAML: did not find expected ',' or '}' (while parsing a flow mapping, line 2)"),
         (
             "? [1]\n: 1",
-            "2:3: ?: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, services, metrics, run_directory"
+            "2:3: ?: there is no such key: allowed is datapath, openflow, workers, memory, ports, vms, services, groups, metrics, run_directory"
         ),
         ("a: *b", "2:4: this is no YAML: found undefined alias"),
     ]

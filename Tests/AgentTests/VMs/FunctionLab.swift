@@ -19,7 +19,7 @@ final class FunctionLab: FunctionSwitch {
     let packets: UnsafeMutableRawPointer
     let queue: UnsafeMutablePointer<VMQueue>
     let capacity: Int
-    private let verdicts: UInt32
+    private let verdicts: UInt64
     private let ringBytes: Int
     private let toVM: UnsafeMutableRawPointer
     private let fromVM: UnsafeMutableRawPointer
@@ -30,7 +30,7 @@ final class FunctionLab: FunctionSwitch {
     private static let count = Atomic(0)
 
     /// The VM is port 4 of the switch, in slot 3.
-    init(capacity: Int = 64, verdicts: UInt32 = 0b11) throws {
+    init(capacity: Int = 64, verdicts: UInt64 = 0b11) throws {
         system = try InProcessSwitch()
         self.capacity = capacity
         let memory = mmap(nil, Self.regionBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)

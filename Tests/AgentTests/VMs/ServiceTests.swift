@@ -136,9 +136,9 @@ private final class ServiceLab: FunctionSwitch {
 
     deinit {
         functions = [:]
+        system.closeDevices()
         vms.close()
         for vm in configuration.vms { umount2("\(configuration.regionFolder)/\(vm.group)", Int32(MNT_DETACH)) }
-        system.closeDevices()
         try? FileManager.default.removeItem(atPath: configuration.runDirectory)
     }
 }

@@ -13,7 +13,7 @@ struct VMQueueTests {
         [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5] + (0..<46).map { UInt8($0) }
 
     /// Port 1 to the function, and what it gives back to port 2.
-    private func makeLab(capacity: Int = 64, verdicts: UInt32 = 0b11) throws -> FunctionLab {
+    private func makeLab(capacity: Int = 64, verdicts: UInt64 = 0b11) throws -> FunctionLab {
         let lab = try FunctionLab(capacity: capacity, verdicts: verdicts)
         try lab.forward(from: 1, to: 4)
         try lab.forward(from: 4, to: 2)
