@@ -140,7 +140,7 @@ let package = Package(
                 "rte_bus_pci",
             ].map { .linkedLibrary($0) }
         ),
-        // The contract with network functions: a header alone.
+        // The contract with network functions, and what they do by it: headers alone.
         .systemLibrary(name: "CVMRing"),
         // The system's OpenSSL 3, with the distribution's security updates.
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),

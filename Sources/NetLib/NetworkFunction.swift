@@ -12,9 +12,6 @@ private let signalled = Atomic(false)
 ///
 ///     NetworkFunction.run { packet in packet.count > 1000 ? .drop : .next }
 public enum NetworkFunction {
-    /// Polls that find nothing before the function sleeps.
-    @usableFromInline static let pollsToSleep = 10_000
-
     /// Runs until SIGTERM or SIGINT and ends the process: status 0, or 1 with a word on standard error about what is wrong. What it is
     /// attached to stands in the environment, where `ringway nf run` puts it: RINGWAY_PACKETS and RINGWAY_RINGS, the paths of the two
     /// files. Without these it is in a virtual machine and looks for the two devices.
@@ -32,7 +29,7 @@ public enum NetworkFunction {
     ) -> Never {
         listenToSignals()
         do throws(AttachError) {
-            var attachment = try found()
+            var attachment = try Attachment()
             if let complaint = attachment.complaint { announce(complaint) }
             while try attachment.attach(unless: { isOver }) {
                 announce("attached as port \(attachment.port)")
@@ -63,7 +60,7 @@ public enum NetworkFunction {
             }
             if attachment.poll(decide) > 0 {
                 idle = 0
-            } else if idle < pollsToSleep {
+            } else if idle < NETLIB_IDLE_POLLS {
                 idle += 1
                 vmring_pause()
             } else {
@@ -78,14 +75,6 @@ public enum NetworkFunction {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
-    }
-
-    @usableFromInline
-    static func found() throws(AttachError) -> Attachment {
-        guard let packets = getenv("RINGWAY_PACKETS"), let rings = getenv("RINGWAY_RINGS") else {
-            return try Attachment()
-        }
-        return try Attachment(packets: String(cString: packets), rings: String(cString: rings))
     }
 
     @usableFromInline

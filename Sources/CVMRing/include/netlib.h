@@ -1,20 +1,16 @@
-// NetLib for C, in this header and vmring.h: attaches a network function to the agent, hands it packets, gives back its verdicts. A
+// NetLib for C, in the headers of this folder: attaches a network function to the agent, hands it packets, gives back its verdicts. A
 // process on the host opens the files that the agent has made, a program in a virtual machine the devices (ivshmem-plain).
 //
 //     static uint64_t decide(struct netlib_packet *packet, void *context) { return NETLIB_NEXT; }
 //     int main(void) { return netlib_run(decide, NULL); }
+//
+// NetLib for Swift is built on this.
 #ifndef NETLIB_H
 #define NETLIB_H
 
-#include "vmring.h"
+#include "netlib_memory.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
 /// A packet, where the agent put it. A function may write to it, and move its beginning and its end within its buffer.
 struct netlib_packet {
@@ -26,6 +22,9 @@ struct netlib_packet {
 	uint32_t in_port;
 	/// The number of its buffer: the same in all functions of the group that it goes through.
 	uint32_t buffer;
+	/// Its buffer: where that begins, and its bytes. Shared memory: other functions of the group see it as well.
+	uint8_t *start;
+	uint32_t size;
 };
 
 /// Verdicts. Drop it · look it up again: it comes in by the function's port · output it to an OpenFlow port, past the rules.
@@ -36,138 +35,68 @@ struct netlib_packet {
 /// Says what becomes of a packet.
 typedef uint64_t netlib_decide(struct netlib_packet *packet, void *context);
 
-/// The two rings that a function shares with one worker.
-struct netlib_pair {
-	struct vmring_parts received, given;
-	uint64_t mask, consumed, produced;
+enum {
+	/// As many as DPDK has (RTE_MAX_LCORE).
+	NETLIB_MOST_WORKERS = 128,
+	/// Packets that are taken at a time.
+	NETLIB_BURST = 32,
 };
 
-enum { NETLIB_MOST_WORKERS = 128 };
+/// One ring, as this side sees it.
+struct netlib_ring {
+	struct vmring_parts parts;
+	/// 0: there is none.
+	uint64_t capacity;
+	/// This side's position.
+	uint64_t position;
+	/// Of a ring from the agent: how far it has produced, when that was last looked at.
+	uint64_t seen;
+};
+
+/// The rings that a function shares with one worker.
+struct netlib_worker {
+	uint16_t worker, queue;
+	/// By vmring_kind.
+	struct netlib_ring rings[VMRING_TRANSMIT + 1];
+};
 
 /// A function's side of one port. For one thread.
 struct netlib {
-	uint8_t *packets;
+	struct netlib_region packets, rings;
 	struct vmring_header *header;
 	uint32_t buffer_size;
 	/// The port's OpenFlow number, once it is attached.
 	uint32_t port;
 	/// Why something failed.
-	char error[512];
+	char error[NETLIB_TEXT];
 
 	// The rest is for the functions here.
 	uint64_t epoch, agent, beats;
-	unsigned pair_count;
-	/// Keeps the lock.
-	int file;
-	bool is_on_host, was_attached;
-	struct netlib_pair pairs[NETLIB_MOST_WORKERS];
+	bool was_attached;
+	unsigned worker_count;
+	struct netlib_worker workers[NETLIB_MOST_WORKERS];
 };
 
-static inline bool netlib_fail(struct netlib *self, const char *place, const char *why)
-{
-	snprintf(self->error, sizeof self->error, "%s: %s", place, why);
-	return false;
-}
-
-// MARK: The memory
-
-#define NETLIB_DEVICES "/sys/bus/pci/devices"
-
-/// A number that stands in a line (counted from 0) of a device's attribute; 0: there is none.
-static inline uint64_t netlib_attribute(const char *device, const char *name, int line)
-{
-	char path[512], text[128] = "";
-	FILE *file;
-
-	snprintf(path, sizeof path, "%s/%s", device, name);
-	file = fopen(path, "r");
-	if (!file) return 0;
-	for (; line >= 0 && fgets(text, sizeof text, file); line--) {
-	}
-	fclose(file);
-	return line < 0 ? strtoull(text, NULL, 0) : 0;
-}
-
-/// Maps a region; NULL with a reason. `*file` keeps locks: it is closed when the function leaves.
-static inline void *netlib_map(struct netlib *self, const char *place, int *file, bool *is_on_host)
-{
-	char path[512];
-	uint64_t address = 0;
-	void *memory = MAP_FAILED;
-	int source;
-
-	snprintf(path, sizeof path, "%s/resource", place);
-	*is_on_host = access(path, F_OK) != 0;
-	if (!*is_on_host) {
-		address = netlib_attribute(place, "resource", 2);
-		snprintf(path, sizeof path, "%s/config", place);
-	}
-	*file = open(*is_on_host ? place : path, O_RDWR | O_CLOEXEC);
-	// A mapping of the device's own file would be uncached. /dev/mem keeps to what the processor's memory type range registers say.
-	source = *is_on_host ? *file : open("/dev/mem", O_RDWR | O_CLOEXEC);
-	if (*file >= 0 && source >= 0)
-		memory = mmap(NULL, VMRING_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, source, (off_t)address);
-	if (memory == MAP_FAILED) {
-		netlib_fail(self, place, strerror(errno));
-		if (*file >= 0) close(*file);
-	}
-	if (source >= 0 && source != *file) close(source);
-	return memory == MAP_FAILED ? NULL : memory;
-}
+// MARK: Opening
 
 /// Opens what the agent has made for a VM: files, or folders of PCI devices. False: `error` says why.
 static inline bool netlib_open(struct netlib *self, const char *packets, const char *rings)
 {
-	int file;
-
 	memset(self, 0, sizeof *self);
-	self->packets = (uint8_t *)netlib_map(self, packets, &file, &self->is_on_host);
-	if (!self->packets) return false;
-	close(file);
-	self->header = (struct vmring_header *)netlib_map(self, rings, &self->file, &self->is_on_host);
-	if (self->header && !vmring_lock(self->file)) {
-		munmap(self->header, VMRING_FILE_SIZE);
-		close(self->file);
-		self->header = NULL;
-		netlib_fail(self, rings, "another process is attached");
+	if (!netlib_map(&self->packets, packets, self->error)) return false;
+	if (netlib_map(&self->rings, rings, self->error)) {
+		self->header = (struct vmring_header *)(void *)self->rings.memory;
+		// On the host the agent may be about to make the file.
+		if (!vmring_lock(self->rings.file))
+			netlib_fail(self->error, rings, "another process is attached");
+		else if (!self->rings.is_on_host && self->header->magic != VMRING_MAGIC)
+			netlib_fail(self->error, rings, "there are no rings in this memory");
+		else
+			return true;
+		netlib_unmap(&self->rings);
 	}
-	if (!self->header) munmap(self->packets, VMRING_FILE_SIZE);
-	return self->header;
-}
-
-static inline int netlib_is_named(const struct dirent *entry) { return entry->d_name[0] != '.'; }
-
-/// Files, or folders of PCI devices.
-struct netlib_places {
-	char packets[300], rings[300];
-};
-
-/// Where packets and rings are: what RINGWAY_PACKETS and RINGWAY_RINGS name, as `ringway nf run` sets them; without these the two
-/// devices of a virtual machine, of which the first has the packets.
-static inline bool netlib_find(struct netlib *self, struct netlib_places *places)
-{
-	const char *packets = getenv("RINGWAY_PACKETS"), *rings = getenv("RINGWAY_RINGS");
-	struct dirent **entries = NULL;
-	int found = 0, count;
-
-	if (packets && rings) {
-		snprintf(places->packets, sizeof places->packets, "%s", packets);
-		snprintf(places->rings, sizeof places->rings, "%s", rings);
-		return true;
-	}
-	count = scandir(NETLIB_DEVICES, &entries, netlib_is_named, alphasort);
-	for (int i = 0; i < count; i++) {
-		char device[300];
-
-		snprintf(device, sizeof device, NETLIB_DEVICES "/%s", entries[i]->d_name);
-		free(entries[i]);
-		if (netlib_attribute(device, "vendor", 0) != 0x1af4 || netlib_attribute(device, "device", 0) != 0x1110) continue;
-		if (found < 2) memcpy(found == 0 ? places->packets : places->rings, device, sizeof device);
-		found++;
-	}
-	free(entries);
-	if (found == 2) return true;
-	return netlib_fail(self, "RINGWAY_PACKETS and RINGWAY_RINGS", "not set, and there are no two devices with shared memory");
+	netlib_unmap(&self->packets);
+	return false;
 }
 
 /// Opens what `netlib_find` finds.
@@ -175,17 +104,36 @@ static inline bool netlib_open_found(struct netlib *self)
 {
 	struct netlib_places places;
 
-	memset(self, 0, sizeof *self);
-	return netlib_find(self, &places) && netlib_open(self, places.packets, places.rings);
+	self->error[0] = 0;
+	return netlib_find(&places, self->error) && netlib_open(self, places.packets, places.rings);
 }
 
-/// Leaves: what the function had in hand goes back to the agent.
-static inline void netlib_close(struct netlib *self)
+/// What is wrong with the way that the memory is mapped, in `error`; NULL: nothing. Where the processor does not cache it, packets
+/// pass at a hundredth of the rate.
+static inline const char *netlib_complaint(struct netlib *self)
+{
+	uint64_t nanoseconds = netlib_read_time(&self->packets);
+
+	// A cached line takes some nanoseconds, even where the processor is emulated.
+	if (nanoseconds <= 60) return NULL;
+	snprintf(self->error, sizeof self->error, "packet memory is not cached: reading a line of it takes %llu ns",
+		(unsigned long long)nanoseconds);
+	return self->error;
+}
+
+/// Tells the agent that the function leaves: what it had in hand goes back. It may attach again.
+static inline void netlib_detach(struct netlib *self)
 {
 	vmring_store(&self->header->epoch, 0);
-	munmap(self->packets, VMRING_FILE_SIZE);
-	munmap(self->header, VMRING_FILE_SIZE);
-	close(self->file);
+	self->epoch = self->agent = 0;
+}
+
+/// Leaves, for good.
+static inline void netlib_close(struct netlib *self)
+{
+	netlib_detach(self);
+	netlib_unmap(&self->packets);
+	netlib_unmap(&self->rings);
 }
 
 // MARK: Attaching
@@ -199,48 +147,64 @@ static inline bool netlib_is_attached(const struct netlib *self)
 	return self->epoch != 0 && vmring_load(&self->header->attached) == self->epoch;
 }
 
+/// The worker of an entry of the list of rings, which is there from now on; NULL: there are too many.
+static inline struct netlib_worker *netlib_worker_of(struct netlib *self, const struct vmring_entry *entry)
+{
+	unsigned i = 0;
+
+	while (i < self->worker_count && (self->workers[i].worker != entry->worker || self->workers[i].queue != entry->queue)) i++;
+	if (i == NETLIB_MOST_WORKERS) return NULL;
+	if (i == self->worker_count) {
+		self->workers[i] = (struct netlib_worker){.worker = entry->worker, .queue = entry->queue};
+		self->worker_count++;
+	}
+	return &self->workers[i];
+}
+
 static inline bool netlib_read_rings(struct netlib *self)
 {
 	const struct vmring_header *header = self->header;
-	uint8_t *memory = (uint8_t *)self->header;
+	char text[80];
 
-	if (header->version != VMRING_VERSION) return netlib_fail(self, "rings", "the agent's are of another version");
+	if (header->version != VMRING_VERSION) {
+		snprintf(text, sizeof text, "the agent's are of version %u, this function's of %u", header->version, VMRING_VERSION);
+		return netlib_fail(self->error, "rings", text);
+	}
 	(self->buffer_size = header->buffer_size, self->port = header->port);
-	self->pair_count = 0;
+	self->worker_count = 0;
 	for (uint32_t i = 0; i < header->ring_count; i++) {
-		const struct vmring_entry *in = &header->rings[i];
+		const struct vmring_entry *entry = &header->rings[i];
+		struct netlib_worker *worker;
 
-		for (uint32_t j = 0; in->kind == VMRING_RECEIVE && j < header->ring_count; j++) {
-			const struct vmring_entry *out = &header->rings[j];
-
-			if (out->kind != VMRING_TRANSMIT || out->queue != in->queue || out->worker != in->worker) continue;
-			if (self->pair_count == NETLIB_MOST_WORKERS) return netlib_fail(self, "rings", "too many workers");
-			self->pairs[self->pair_count++] = (struct netlib_pair){.received = vmring_locate(memory + in->offset),
-				.given = vmring_locate(memory + out->offset),
-				.mask = in->capacity - 1};
-		}
+		if (entry->kind < VMRING_RECEIVE || entry->kind > VMRING_TRANSMIT) continue;
+		worker = netlib_worker_of(self, entry);
+		if (!worker) return netlib_fail(self->error, "rings", "there are more than 128 workers");
+		worker->rings[entry->kind] =
+			(struct netlib_ring){.parts = vmring_locate(self->rings.memory + entry->offset), .capacity = entry->capacity};
+	}
+	for (unsigned i = 0; i < self->worker_count; i++) {
+		if (self->workers[i].rings[VMRING_TRANSMIT].capacity == 0)
+			return netlib_fail(self->error, "rings", "a worker has none that packets go back by");
 	}
 	return true;
 }
 
 /// Asks the agent to attach, if it has not been asked, and tells whether it has. To be called again until it has, every millisecond or
-/// so; also when it has let the function go.
+/// so; also when it has let the function go. False, with a text in `error`: it never will.
 static inline bool netlib_attach(struct netlib *self)
 {
 	struct vmring_header *header = self->header;
 	uint64_t agent = vmring_load(&header->agent_epoch);
 
+	self->error[0] = 0;
 	if (agent == 0 || header->magic != VMRING_MAGIC) return false;
 	if (agent != self->agent || self->was_attached) {
-		struct timespec time;
-
 		if (!netlib_read_rings(self)) return false;
-		clock_gettime(CLOCK_MONOTONIC, &time);
 		// Another one than the last, and not 0.
-		self->epoch = (vmring_load(&header->epoch) + ((uint64_t)time.tv_sec << 30) + (uint64_t)time.tv_nsec) | 1;
+		self->epoch = (vmring_load(&header->epoch) + netlib_nanoseconds()) | 1;
 		self->agent = agent;
 		self->was_attached = false;
-		vmring_store32(&header->attach_flags, self->is_on_host ? VMRING_LOCKED : 0);
+		vmring_store32(&header->attach_flags, self->rings.is_on_host ? VMRING_LOCKED : 0);
 		vmring_store(&header->seen_epoch, agent);
 		vmring_store(&header->epoch, self->epoch);
 	}
@@ -251,6 +215,54 @@ static inline bool netlib_attach(struct netlib *self)
 
 // MARK: Packets
 
+static inline struct netlib_worker *netlib_worker_at(struct netlib *self, unsigned index) { return &self->workers[index]; }
+
+static inline struct netlib_ring *netlib_ring_of(struct netlib_worker *worker, enum vmring_kind kind)
+{
+	return &worker->rings[kind];
+}
+
+/// How many packets may be taken from a ring, up to a burst.
+static inline unsigned netlib_available(struct netlib_ring *ring)
+{
+	uint64_t ready;
+
+	if (ring->position == ring->seen && ring->capacity > 0) ring->seen = vmring_load(ring->parts.produced);
+	ready = ring->seen - ring->position;
+	return ready < NETLIB_BURST ? (unsigned)ready : NETLIB_BURST;
+}
+
+/// Takes the next packet. There is one.
+static inline struct netlib_packet netlib_take(const struct netlib *self, struct netlib_ring *ring)
+{
+	struct vmring_words words = vmring_read(ring->parts.descriptors + (ring->position++ & (ring->capacity - 1)));
+	uint32_t buffer = (uint32_t)words.place;
+	uint8_t *start = self->packets.memory + (size_t)buffer * self->buffer_size;
+
+	return (struct netlib_packet){.data = start + (uint16_t)(words.place >> 32),
+		.length = (uint16_t)(words.place >> 48),
+		.in_port = (uint32_t)words.rest,
+		.buffer = buffer,
+		.start = start,
+		.size = self->buffer_size};
+}
+
+/// Gives a packet back. There is room: the agent hands over no more than the ring holds.
+static inline void netlib_give(struct netlib_worker *worker, const struct netlib_packet *packet, uint64_t verdict)
+{
+	struct netlib_ring *ring = &worker->rings[VMRING_TRANSMIT];
+
+	vmring_write(ring->parts.descriptors + (ring->position++ & (ring->capacity - 1)),
+		vmring_place(packet->buffer, (uint16_t)(packet->data - packet->start), packet->length), verdict);
+}
+
+/// Lets the agent see what was taken from a ring, and given back.
+static inline void netlib_publish(struct netlib_worker *worker, struct netlib_ring *taken)
+{
+	vmring_store(taken->parts.consumed, taken->position);
+	vmring_store(worker->rings[VMRING_TRANSMIT].parts.produced, worker->rings[VMRING_TRANSMIT].position);
+}
+
 /// Takes a burst from each worker's ring and gives it back with the verdicts of `decide`; returns how many packets there were. To be
 /// called often: it is the heartbeat, too.
 static inline unsigned netlib_poll(struct netlib *self, netlib_decide *decide, void *context)
@@ -258,32 +270,33 @@ static inline unsigned netlib_poll(struct netlib *self, netlib_decide *decide, v
 	unsigned all = 0;
 
 	netlib_beat(self);
-	for (unsigned i = 0; i < self->pair_count; i++) {
-		struct netlib_pair *pair = &self->pairs[i];
-		uint64_t ready = vmring_load(pair->received.produced) - pair->consumed;
-		unsigned count = ready < 32 ? (unsigned)ready : 32;
+	for (unsigned i = 0; i < self->worker_count; i++) {
+		struct netlib_worker *worker = &self->workers[i];
+		struct netlib_ring *ring = &worker->rings[VMRING_RECEIVE];
+		unsigned count = netlib_available(ring);
 
 		for (unsigned j = 0; j < count; j++) {
-			struct vmring_words words = vmring_read(pair->received.descriptors + (pair->consumed++ & pair->mask));
-			uint32_t buffer = (uint32_t)words.place;
-			uint8_t *start = self->packets + (size_t)buffer * self->buffer_size;
-			struct netlib_packet packet = {.data = start + (uint16_t)(words.place >> 32),
-				.length = (uint16_t)(words.place >> 48),
-				.in_port = (uint32_t)words.rest,
-				.buffer = buffer};
+			struct netlib_packet packet = netlib_take(self, ring);
 			uint64_t verdict = decide(&packet, context);
 
-			// There is room: the agent hands over no more than either ring holds.
-			vmring_write(pair->given.descriptors + (pair->produced++ & pair->mask),
-				vmring_place(buffer, (uint16_t)(packet.data - start), packet.length), verdict);
+			netlib_give(worker, &packet, verdict);
 		}
-		if (count > 0) {
-			vmring_store(pair->received.consumed, pair->consumed);
-			vmring_store(pair->given.produced, pair->produced);
-		}
+		if (count > 0) netlib_publish(worker, ring);
 		all += count;
 	}
 	return all;
+}
+
+/// Moves a packet's beginning forward by `bytes`, or backward if that is negative, and its end by `tail`; false, and nothing changes, if
+/// it would not lie in its buffer any more.
+static inline bool netlib_move(struct netlib_packet *packet, long bytes, long tail)
+{
+	long offset = packet->data - packet->start + bytes, length = packet->length - bytes + tail;
+
+	if (offset < 0 || length < 0 || offset + length > (long)packet->size) return false;
+	packet->data = packet->start + offset;
+	packet->length = (uint16_t)length;
+	return true;
 }
 
 /// Sleeps until there is a packet, but no longer than it takes for the next beat; in a virtual machine, where nobody can end that, for
@@ -294,10 +307,10 @@ static inline void netlib_sleep(struct netlib *self)
 	uint32_t limit = self->header->heartbeat_limit / 4;
 	bool is_empty = netlib_is_attached(self);
 
-	if (self->is_on_host) {
+	if (self->rings.is_on_host) {
 		vmring_before_sleep(word);
-		for (unsigned i = 0; i < self->pair_count; i++)
-			is_empty = is_empty && vmring_load(self->pairs[i].received.produced) == self->pairs[i].consumed;
+		for (unsigned i = 0; i < self->worker_count; i++)
+			is_empty = is_empty && netlib_available(&self->workers[i].rings[VMRING_RECEIVE]) == 0;
 		if (is_empty)
 			vmring_sleep(word, (limit < 1 ? 1 : limit > 100 ? 100 : limit) * 1000000);
 		else
@@ -309,6 +322,9 @@ static inline void netlib_sleep(struct netlib *self)
 }
 
 // MARK: The whole of it
+
+/// Polls that find nothing before a function sleeps.
+enum { NETLIB_IDLE_POLLS = 10000 };
 
 static volatile sig_atomic_t netlib_is_over;
 
@@ -329,6 +345,7 @@ static inline int netlib_run(netlib_decide *decide, void *context)
 		fprintf(stderr, "%s\n", self.error);
 		return 1;
 	}
+	if (netlib_complaint(&self)) fprintf(stderr, "%s\n", self.error);
 	while (!netlib_is_over) {
 		unsigned idle = 0;
 
@@ -345,7 +362,7 @@ static inline int netlib_run(netlib_decide *decide, void *context)
 		while (!netlib_is_over && netlib_is_attached(&self)) {
 			if (netlib_poll(&self, decide, context) > 0)
 				idle = 0;
-			else if (idle++ < 10000)
+			else if (idle++ < NETLIB_IDLE_POLLS)
 				vmring_pause();
 			else
 				netlib_sleep(&self);
