@@ -85,9 +85,14 @@ public struct Attachment: ~Copyable {
     /// be called often: it is the heartbeat, too.
     @inlinable
     public mutating func poll(_ decide: (inout Packet) -> Verdict) -> Int {
+        netlib_flush(state)
         netlib_beat(state)
         return poll(VMRING_RECEIVE, decide)
     }
+
+    /// The same with messages of other functions: `inPort` is the sender's port.
+    @inlinable
+    public mutating func pollMessages(_ decide: (inout Packet) -> Verdict) -> Int { poll(VMRING_MESSAGES, decide) }
 
     @inlinable
     func poll(_ kind: vmring_kind, _ decide: (inout Packet) -> Verdict) -> Int {
@@ -108,7 +113,31 @@ public struct Attachment: ~Copyable {
         return count
     }
 
-    /// Sleeps until there is a packet, but no longer than it takes for the next beat. In a virtual machine nobody can end that: there it
-    /// is for 50 µs.
+    // MARK: Making packets
+
+    /// Makes a packet of `count` bytes in an empty buffer, and gives it away with the verdict of `fill`, which writes all its bytes. False:
+    /// there is no empty buffer, and the agent hands out more as it takes what was given; or it would be longer than `Packet.longest`.
+    @inlinable
+    public mutating func makePacket(of count: Int, _ fill: (inout Packet) -> Verdict) -> Bool {
+        guard (0...Packet.longest).contains(count), let worker = netlib_maker(state) else { return false }
+        var packet = Packet(netlib_take(state, netlib_ring_of(worker, VMRING_EMPTY)))
+        packet.place.length = UInt16(count)
+        let verdict = fill(&packet)
+        netlib_give_made(state, worker, &packet.place, verdict.word)
+        return true
+    }
+
+    /// Sends a message to the function of the same group at an OpenFlow port; false as above. If the receiver has no room, the agent drops
+    /// it.
+    @inlinable
+    public mutating func send(_ message: some Collection<UInt8>, to port: UInt32) -> Bool {
+        makePacket(of: message.count) { packet in
+            packet.bytes.copyBytes(from: message)
+            return .message(to: port)
+        }
+    }
+
+    /// Sleeps until there is a packet, a message, or an empty buffer if one was wanted, but no longer than it takes for the next beat. In
+    /// a virtual machine nobody can end that: there it is for 50 µs.
     public mutating func sleep() { netlib_sleep(state) }
 }

@@ -10,6 +10,8 @@ public enum Verdict: Equatable, Sendable {
     case next
     /// Output it to the OpenFlow port of this number, whatever the rules say, if the configuration lets the function do so.
     case out(port: UInt32)
+    /// Hand it to the function at the OpenFlow port of this number, of the same group, as a message.
+    case message(to: UInt32)
 
     /// The second word of a descriptor that says so.
     @usableFromInline var word: UInt64 {
@@ -17,11 +19,12 @@ public enum Verdict: Equatable, Sendable {
         case .drop: UInt64(VMRING_DROP.rawValue) << 32
         case .next: UInt64(VMRING_NEXT.rawValue) << 32
         case .out(let port): UInt64(VMRING_OUT.rawValue) << 32 | UInt64(port)
+        case .message(let port): UInt64(VMRING_MESSAGE.rawValue) << 32 | UInt64(port)
         }
     }
 }
 
-/// A packet, where the agent put it: nothing has been copied, and nothing will be.
+/// A packet or a message, where the agent put it: nothing has been copied, and nothing will be.
 public struct Packet {
     @usableFromInline var place: netlib_packet
 
@@ -33,9 +36,12 @@ public struct Packet {
     @inlinable public var buffer: UInt32 { place.buffer }
     /// Where it begins in its buffer, in bytes.
     @inlinable public var offset: Int { place.data - place.start }
+    /// Bytes of the longest one.
+    public static let longest = 2048
+
     /// Its bytes, without frame check sequence.
     @inlinable public var count: Int { Int(place.length) }
-    /// The number of the OpenFlow port where it came in; 0: none.
+    /// The number of the OpenFlow port where it came in, or whose function sent the message; 0: none.
     @inlinable public var inPort: UInt32 { place.in_port }
 
     /// Its bytes, from the Ethernet header on; good until the verdict. Shared memory, hence raw: other functions of the group see it as

@@ -53,6 +53,8 @@ enum Limits {
     static let message = 1024...65_535
     /// Packets that a VM may have in hand.
     static let vmRing = 64...4096
+    /// Empty buffers, or messages, that a VM may have, if any.
+    static let vmBuffers = 16...4096
     static let heartbeat = TimeAmount.milliseconds(100)...TimeAmount.minutes(10)
     static let violations = 1_000_000_000
 }

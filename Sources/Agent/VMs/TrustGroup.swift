@@ -20,13 +20,13 @@ package final class TrustGroup {
     ///
     /// - Parameters:
     ///   - buffers: How many are needed at least.
-    ///   - rings: The capacities of the rings of the group's VMs, by name.
+    ///   - rings: The sizes of the rings of the group's VMs, by name.
     ///   - isHuge: Whether there are huge pages to be had.
     init(
         name: String,
         folder: String,
         buffers: Int,
-        rings: [String: Int],
+        rings: [String: RingSizes],
         workers: Int,
         isHuge: Bool
     ) throws(GroupError) {
@@ -34,7 +34,7 @@ package final class TrustGroup {
         func bytes(_ pageSize: Int) -> (packets: Int, all: Int) {
             let packets = (buffers * PacketRegion.bufferSize).roundedUp(to: pageSize)
             let rest = rings.values.reduce(0) {
-                $0 + RingRegion.bytes(workers: workers, capacity: $1, pageSize: pageSize)
+                $0 + RingRegion.bytes(workers: workers, sizes: $1, pageSize: pageSize)
             }
             return (packets, packets + rest)
         }
@@ -67,11 +67,11 @@ package final class TrustGroup {
     func makeRings(
         vm: String,
         workers: Int,
-        capacity: Int,
+        sizes: RingSizes,
         port: UInt32,
         heartbeatMilliseconds: UInt32
     ) throws(GroupError) -> RingRegion {
-        let bytes = RingRegion.bytes(workers: workers, capacity: capacity, pageSize: mount.pageSize)
+        let bytes = RingRegion.bytes(workers: workers, sizes: sizes, pageSize: mount.pageSize)
         let file: RegionFile
         do { file = try RegionFile(path: "\(mount.path)/\(vm).rings", bytes: bytes) } catch {
             throw GroupError(description: "vm \(vm): \(error)")
@@ -79,7 +79,7 @@ package final class TrustGroup {
         let region = RingRegion(
             file: file,
             workers: workers,
-            capacity: capacity,
+            sizes: sizes,
             port: port,
             packets: packets,
             buffers: region.count,

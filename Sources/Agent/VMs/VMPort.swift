@@ -62,7 +62,7 @@ package final class VMPort {
         rings = try group.makeRings(
             vm: settings.name,
             workers: workers,
-            capacity: settings.ring,
+            sizes: settings.ringSizes,
             port: settings.number,
             heartbeatMilliseconds: UInt32(clamping: settings.heartbeat.nanoseconds / 1_000_000)
         )
@@ -126,13 +126,10 @@ package final class VMPort {
         let sleeping = rings.claimsLock ? rings.sleepWord : nil
         queues = blocks.enumerated().map { worker, block in
             let queue = block.bindMemory(to: VMQueue.self, capacity: 1)
-            let ends = rings.rings(ofWorker: worker)
             queue.initialize(
                 to: VMQueue(
                     region: group.region,
-                    toVM: ends.toVM,
-                    fromVM: ends.fromVM,
-                    capacity: settings.ring,
+                    rings: rings.rings(ofWorker: worker),
                     owner: owners[worker],
                     slot: slot,
                     verdicts: settings.verdicts.reduce(0) { $0 | 1 << $1.number },
@@ -209,6 +206,6 @@ package final class VMPort {
         return sum
     }
 
-    /// Packets that the VM has in hand.
+    /// Buffers that the VM has, in rings and in hand.
     package var lent: UInt64 { queues.reduce(0) { $0 + $1.pointee.lent } }
 }

@@ -31,8 +31,8 @@ package final class VMPorts {
                 folder: configuration.regionFolder,
                 buffers: configuration.buffers(ofGroup: name),
                 rings: Dictionary(
-                    configuration.vms.filter { $0.group == name }.map { ($0.name, $0.ring) },
-                    uniquingKeysWith: max
+                    configuration.vms.filter { $0.group == name }.map { ($0.name, $0.ringSizes) },
+                    uniquingKeysWith: { first, _ in first }
                 ),
                 workers: workers,
                 isHuge: isHuge

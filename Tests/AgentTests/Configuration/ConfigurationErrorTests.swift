@@ -223,6 +223,14 @@ struct ConfigurationErrorTests {
             "ports: [{number: 1, name: a, device: \"net_null0, no-rx=1\"}]",
             "2:38: ports[0].device: \"net_null0, no-rx=1\" is no device: DPDK devargs without spaces are wanted, \"net_af_packet0,iface=veth1\" or a PCI address"
         ),
+        (
+            "vms: [{number: 1, name: a, group: g, empty: 8}]",
+            "2:45: vms[0].empty: 8 is out of range: a number from 16 to 4096, or 0, is wanted"
+        ),
+        (
+            "vms: [{number: 1, name: a, group: g, messages: 48}]",
+            "2:48: vms[0].messages: 48 is no power of two: 64, 128, 256, … is wanted"
+        ),
         ("a: {b", "3:1: this is no YAML: did not find expected ',' or '}' (while parsing a flow mapping, line 2)"),
         (
             "? [1]\n: 1",
