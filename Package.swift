@@ -43,7 +43,8 @@ func otherTests() -> [String] {
 }
 /// The example network functions, by the names of their programs.
 let functionNames = [
-    "firewall": "Firewall", "flow-monitor": "FlowMonitor", "payload-scan": "PayloadScan", "rate-limiter": "RateLimiter",
+    "firewall": "Firewall", "flow-monitor": "FlowMonitor", "load-generator": "LoadGenerator",
+    "payload-scan": "PayloadScan", "rate-limiter": "RateLimiter",
     "simple-forward": "SimpleForward",
 ]
 func networkFunction(_ name: String, in folder: String) -> Target {
