@@ -43,7 +43,8 @@ func otherTests() -> [String] {
 }
 /// The example network functions, by the names of their programs.
 let functionNames = [
-    "firewall": "Firewall", "flow-monitor": "FlowMonitor", "payload-scan": "PayloadScan", "rate-limiter": "RateLimiter",
+    "firewall": "Firewall", "flow-monitor": "FlowMonitor", "load-generator": "LoadGenerator",
+    "payload-scan": "PayloadScan", "rate-limiter": "RateLimiter",
     "simple-forward": "SimpleForward",
 ]
 func networkFunction(_ name: String, in folder: String) -> Target {
@@ -140,7 +141,7 @@ let package = Package(
                 "rte_bus_pci",
             ].map { .linkedLibrary($0) }
         ),
-        // The contract with network functions: a header alone.
+        // The contract with network functions, and what they do by it: headers alone.
         .systemLibrary(name: "CVMRing"),
         // The system's OpenSSL 3, with the distribution's security updates.
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),

@@ -3,7 +3,7 @@
 //     allow|deny [PROTOCOL] [from PREFIX] [to PREFIX] [port NUMBER]
 //
 // such as `deny tcp from 10.0.0.0/8 to 192.168.1.1 port 22`. The protocol is tcp, udp, sctp, icmp, icmp6 or a number, the port that of the
-// destination. What no rule fits is let through, and so is what is not IP.
+// destination. What no rule fits is let through, and so is what is not IP. A message of another function is a rule, too, before all others.
 
 import NetLib
 
@@ -55,7 +55,7 @@ enum Firewall {
             NetworkFunction.refuse("the file of rules is wanted, and nothing else")
         }
         let path = CommandLine.arguments[1]
-        let rules = NetworkFunction.lines(of: path).map { line in
+        var rules = NetworkFunction.lines(of: path).map { line in
             Rule(line.words)
                 ?? {
                     let text = line.words.joined(separator: " ")
@@ -64,9 +64,16 @@ enum Firewall {
                     )
                 }()
         }
-        NetworkFunction.run { packet in
-            guard let flow = packet.ip?.flow else { return .next }
-            return rules.first { $0.fits(flow) }?.verdict ?? .next
-        }
+        NetworkFunction.run(
+            messages: { message in
+                let words = String(decoding: message.bytes, as: UTF8.self).split(separator: " ")
+                if rules.count < 10_000, let rule = Rule(words) { rules.insert(rule, at: 0) }
+                return .drop
+            },
+            packets: { packet in
+                guard let flow = packet.ip?.flow else { return .next }
+                return rules.first { $0.fits(flow) }?.verdict ?? .next
+            }
+        )
     }
 }

@@ -1,4 +1,5 @@
-// Drops IP packets that have one of the texts in them that a file names, one a line, behind their IP headers.
+// Drops IP packets that have one of the texts in them that a file names, one a line, behind their IP headers. If a firewall's port is
+// named, too, that is told not to let their senders through.
 
 import NetLib
 
@@ -56,16 +57,31 @@ struct Automaton {
 @main
 enum PayloadScan {
     static func main() {
-        guard CommandLine.arguments.count == 2 else {
-            NetworkFunction.refuse("the file of texts is wanted, and nothing else")
+        let firewall = CommandLine.arguments.count == 3 ? UInt32(CommandLine.arguments[2]) : nil
+        guard CommandLine.arguments.count == 2 || firewall != nil else {
+            NetworkFunction.refuse("the file of texts is wanted, and perhaps the port of a firewall")
         }
         let texts = NetworkFunction.lines(of: CommandLine.arguments[1]).map {
             Array($0.words.joined(separator: " ").utf8)
         }
         let automaton = Automaton(texts)
-        NetworkFunction.run { packet in
-            guard let (_, payload) = packet.ip else { return .next }
-            return automaton.finds(in: packet.bytes[payload...]) ? .drop : .next
-        }
+        var senders: [String] = []
+        NetworkFunction.run(
+            turn: { attachment in
+                guard let firewall, let sender = senders.last,
+                    attachment.send("deny from \(sender)".utf8, to: firewall)
+                else { return 0 }
+                senders.removeLast()
+                return 1
+            },
+            packets: { packet in
+                guard let (flow, payload) = packet.ip, automaton.finds(in: packet.bytes[payload...]) else {
+                    return .next
+                }
+                // Who sends more of it is told of again.
+                if firewall != nil, senders.count < 64 { senders.append(flow.sourceText) }
+                return .drop
+            }
+        )
     }
 }

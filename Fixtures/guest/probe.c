@@ -12,14 +12,14 @@
 // Packets and rings, without the lock that a function has.
 static bool open_regions(char *regions[2])
 {
-	static struct netlib netlib;
 	struct netlib_places places;
-	int file;
-	bool is_found = netlib_find(&netlib, &places) &&
-		(regions[0] = netlib_map(&netlib, places.packets, &file, &netlib.is_on_host)) &&
-		(regions[1] = netlib_map(&netlib, places.rings, &file, &netlib.is_on_host));
+	struct netlib_region found[2];
+	char error[NETLIB_TEXT];
+	bool is_found = netlib_find(&places, error) && netlib_map(&found[0], places.packets, error) &&
+		netlib_map(&found[1], places.rings, error);
 
-	if (!is_found) printf("probe: %s\n", netlib.error);
+	for (int i = 0; is_found && i < 2; i++) regions[i] = (char *)found[i].memory;
+	if (!is_found) printf("probe: %s\n", error);
 	return is_found;
 }
 

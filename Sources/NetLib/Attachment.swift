@@ -1,23 +1,16 @@
-// A function's side of its port: finds the rings, tells the agent that it is there and that it lives, sees when the agent has let
-// it go, and takes bursts of packets.
+// A function's side of its port. What it does there is written once, for functions in C as well: netlib.h.
 
 import CVMRing
 import Glibc
 
+/// Why a function cannot attach.
+public struct AttachError: Error, CustomStringConvertible {
+    public let description: String
+}
+
 /// Attached to the agent or not, at one VM's port. For one thread.
 public struct Attachment: ~Copyable {
-    private let packets: SharedRegion
-    private let rings: SharedRegion
-    private let header: Header
-    @usableFromInline let buffers: UnsafeMutableRawPointer
-    @usableFromInline var bufferSize = 0
-    /// One for each worker. Behind a pointer, so that a burst costs no check of an array.
-    @usableFromInline var pairs = UnsafeMutablePointer<RingPair>.allocate(capacity: 1)
-    @usableFromInline var pairCount = 0
-    private var epoch: UInt64 = 0
-    private var beats: UInt64 = 0
-    /// The OpenFlow port number of the function, once it is attached.
-    public private(set) var port: UInt32 = 0
+    @usableFromInline let state: UnsafeMutablePointer<netlib>
 
     /// Opens the memory that the agent has made for the VM; `attach` comes next.
     ///
@@ -25,46 +18,40 @@ public struct Attachment: ~Copyable {
     ///   - packets: On the host `<run directory>/<datapath>.vms/<group>/packets`; in a virtual machine `/sys/bus/pci/devices/…`.
     ///   - rings: On the host `<run directory>/<datapath>.vms/<group>/<vm>.rings`; in a virtual machine as above.
     public init(packets: String, rings: String) throws(AttachError) {
-        let packetsRegion = try SharedRegion(at: packets)
-        let ringsRegion = try SharedRegion(at: rings)
-        guard ringsRegion.lock() else { throw AttachError(description: "\(rings): another process is attached") }
-        // On the host the agent may be about to make the file.
-        guard ringsRegion.isOnHost || Header(ringsRegion.memory).isThere else {
-            throw AttachError(description: "\(rings): there are no rings in this memory")
-        }
-        header = Header(ringsRegion.memory)
-        buffers = packetsRegion.memory
-        self.packets = packetsRegion
-        self.rings = ringsRegion
+        state = try Self.opened { netlib_open($0, packets, rings) }
     }
 
-    /// Opens the memory that a virtual machine has as devices: the first one by its address has the packets, the second one the
-    /// rings.
+    /// Opens what RINGWAY_PACKETS and RINGWAY_RINGS name, as `ringway nf run` sets them; without these the memory that a virtual machine
+    /// has as devices.
     public init() throws(AttachError) {
-        let devices = PCIDevice.present
-        guard devices.count == 2 else {
-            throw AttachError(
-                description: """
-                    RINGWAY_PACKETS and RINGWAY_RINGS are not set, as 'ringway nf run' does on the host, and there are \
-                    \(devices.count) devices with shared memory (ivshmem), as two are in a virtual machine
-                    """
-            )
+        state = try Self.opened { netlib_open_found($0) }
+    }
+
+    private static func opened(
+        _ open: (UnsafeMutablePointer<netlib>) -> Bool
+    ) throws(AttachError) -> UnsafeMutablePointer<netlib> {
+        let state = UnsafeMutablePointer<netlib>.allocate(capacity: 1)
+        guard open(state) else {
+            let error = error(of: state)
+            state.deallocate()
+            throw error
         }
-        try self.init(packets: devices[0].folder, rings: devices[1].folder)
+        return state
+    }
+
+    private static func error(of state: UnsafeMutablePointer<netlib>) -> AttachError {
+        withUnsafePointer(to: &state.pointee.error) {
+            AttachError(description: String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)))
+        }
     }
 
     /// What is wrong with the way that the memory is mapped; nil: nothing. Where the processor does not cache it, packets pass at a
     /// hundredth of the rate.
-    public var complaint: String? {
-        // A cached line takes some nanoseconds, even where the processor is emulated.
-        let nanoseconds = packets.nanosecondsToRead
-        guard nanoseconds > 60 else { return nil }
-        return "packet memory is not cached: reading a line of it takes \(nanoseconds) ns"
-    }
+    public var complaint: String? { netlib_complaint(state).map { String(cString: $0) } }
 
     deinit {
-        detach()
-        pairs.deallocate()
+        netlib_close(state)
+        state.deallocate()
     }
 
     // MARK: Attaching
@@ -75,69 +62,22 @@ public struct Attachment: ~Copyable {
     /// - Returns: False if `isOver` ended it.
     public mutating func attach(unless isOver: () -> Bool) throws(AttachError) -> Bool {
         while !isOver() {
-            let agent = vmring_load(header.agentEpoch)
-            if agent != 0, header.isThere {
-                try readRings()
-                newEpoch()
-                vmring_store32(header.attachFlags, rings.isOnHost ? UInt32(VMRING_LOCKED) : 0)
-                vmring_store(header.seenEpoch, agent)
-                vmring_store(header.epoch, epoch)
-                while !isOver(), vmring_load(header.agentEpoch) == agent {
-                    if isAttached { return true }
-                    beat()
-                    usleep(1_000)
-                }
-            } else {
-                usleep(1_000)
-            }
+            if netlib_attach(state) { return true }
+            if state.pointee.error.0 != 0 { throw Self.error(of: state) }
+            usleep(1_000)
         }
         return false
     }
 
     /// Whether the agent serves this attachment. Not so any more: the agent has begun anew, or has taken the function for dead, and it may
     /// attach again.
-    public var isAttached: Bool { vmring_load(header.attached) == epoch }
+    public var isAttached: Bool { netlib_is_attached(state) }
 
     /// Tells the agent that the function leaves. What it had in hand goes back to the agent.
-    public func detach() { vmring_store(header.epoch, 0) }
+    public func detach() { netlib_detach(state) }
 
-    private mutating func newEpoch() {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        // Another one than the last, and not 0.
-        epoch = max(1, vmring_load(header.epoch) &+ 1 &+ UInt64(time.tv_nsec) &+ UInt64(time.tv_sec) << 30)
-    }
-
-    private mutating func readRings() throws(AttachError) {
-        guard header.fixed.pointee.version == VMRING_VERSION else {
-            throw AttachError(
-                description:
-                    "the agent's rings are of version \(header.fixed.pointee.version), this function's of \(VMRING_VERSION)"
-            )
-        }
-        bufferSize = Int(header.fixed.pointee.buffer_size)
-        port = header.fixed.pointee.port
-        let entries = UnsafeRawBufferPointer(
-            start: rings.memory + MemoryLayout<vmring_header>.size,
-            count: Int(header.fixed.pointee.ring_count) * MemoryLayout<vmring_entry>.stride
-        ).bindMemory(to: vmring_entry.self)
-        func memory(_ entry: vmring_entry) -> vmring_parts { vmring_locate(rings.memory + Int(entry.offset)) }
-        pairs.deallocate()
-        pairs = .allocate(capacity: entries.count + 1)
-        pairCount = 0
-        for entry in entries where UInt32(entry.kind) == VMRING_RECEIVE.rawValue {
-            let other = entries.first {
-                UInt32($0.kind) == VMRING_TRANSMIT.rawValue && $0.queue == entry.queue && $0.worker == entry.worker
-            }
-            guard let other, other.capacity == entry.capacity else {
-                throw AttachError(description: "worker \(entry.worker) has no ring that packets go back by")
-            }
-            (pairs + pairCount).initialize(
-                to: RingPair(received: memory(entry), given: memory(other), capacity: entry.capacity)
-            )
-            pairCount += 1
-        }
-    }
+    /// The OpenFlow port number of the function, once it is attached.
+    public var port: UInt32 { state.pointee.port }
 
     // MARK: Packets
 
@@ -145,53 +85,59 @@ public struct Attachment: ~Copyable {
     /// be called often: it is the heartbeat, too.
     @inlinable
     public mutating func poll(_ decide: (inout Packet) -> Verdict) -> Int {
-        beat()
+        netlib_flush(state)
+        netlib_beat(state)
+        return poll(VMRING_RECEIVE, decide)
+    }
+
+    /// The same with messages of other functions: `inPort` is the sender's port.
+    @inlinable
+    public mutating func pollMessages(_ decide: (inout Packet) -> Verdict) -> Int { poll(VMRING_MESSAGES, decide) }
+
+    @inlinable
+    func poll(_ kind: vmring_kind, _ decide: (inout Packet) -> Verdict) -> Int {
         var count = 0
-        for index in 0..<pairCount {
-            let available = pairs[index].available()
+        for index in 0..<state.pointee.worker_count {
+            let worker = netlib_worker_at(state, index)
+            let ring = netlib_ring_of(worker, kind)
+            let available = netlib_available(ring)
             guard available > 0 else { continue }
             for _ in 0..<available {
-                let words = pairs[index].next()
-                let buffer = UInt32(truncatingIfNeeded: words.place)
-                var packet = Packet(
-                    buffer: buffer,
-                    memory: buffers + Int(buffer) * bufferSize,
-                    bufferSize: bufferSize,
-                    offset: Int(truncatingIfNeeded: words.place >> 32 & 0xffff),
-                    count: Int(truncatingIfNeeded: words.place >> 48),
-                    inPort: UInt32(truncatingIfNeeded: words.rest)
-                )
+                var packet = Packet(netlib_take(state, ring))
                 let verdict = decide(&packet)
-                pairs[index].give(buffer: buffer, offset: packet.offset, count: packet.count, verdict: verdict)
+                netlib_give(worker, &packet.place, verdict.word)
             }
-            pairs[index].publish()
-            count += available
+            netlib_publish(worker, ring)
+            count += Int(available)
         }
         return count
     }
 
-    /// Tells the agent that the function lives.
-    @usableFromInline
-    mutating func beat() {
-        beats &+= 1
-        vmring_store(header.heartbeat, beats)
+    // MARK: Making packets
+
+    /// Makes a packet of `count` bytes in an empty buffer, and gives it away with the verdict of `fill`, which writes all its bytes. False:
+    /// there is no empty buffer, and the agent hands out more as it takes what was given; or it would be longer than `Packet.longest`.
+    @inlinable
+    public mutating func makePacket(of count: Int, _ fill: (inout Packet) -> Verdict) -> Bool {
+        guard (0...Packet.longest).contains(count), let worker = netlib_maker(state) else { return false }
+        var packet = Packet(netlib_take(state, netlib_ring_of(worker, VMRING_EMPTY)))
+        packet.place.length = UInt16(count)
+        let verdict = fill(&packet)
+        netlib_give_made(state, worker, &packet.place, verdict.word)
+        return true
     }
 
-    /// Sleeps until there is a packet, but no longer than it takes for the next beat. In a virtual machine nobody can end that: there it
-    /// is for 50 µs.
-    public mutating func sleep() {
-        guard rings.isOnHost else {
-            usleep(50)
-            return beat()
+    /// Sends a message to the function of the same group at an OpenFlow port; false as above. If the receiver has no room, the agent drops
+    /// it.
+    @inlinable
+    public mutating func send(_ message: some Collection<UInt8>, to port: UInt32) -> Bool {
+        makePacket(of: message.count) { packet in
+            packet.bytes.copyBytes(from: message)
+            return .message(to: port)
         }
-        let sleepWord = header.needWakeup
-        vmring_before_sleep(sleepWord)
-        let milliseconds = min(100, max(1, header.fixed.pointee.heartbeat_limit / 4))
-        if isAttached && (0..<pairCount).allSatisfy({ pairs[$0].isEmpty }) {
-            vmring_sleep(sleepWord, milliseconds * 1_000_000)
-        } else {
-            vmring_store32(sleepWord, 0)
-        }
-        beat()
     }
+
+    /// Sleeps until there is a packet, a message, or an empty buffer if one was wanted, but no longer than it takes for the next beat. In
+    /// a virtual machine nobody can end that: there it is for 50 µs.
+    public mutating func sleep() { netlib_sleep(state) }
 }

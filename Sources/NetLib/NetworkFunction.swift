@@ -12,31 +12,33 @@ private let signalled = Atomic(false)
 ///
 ///     NetworkFunction.run { packet in packet.count > 1000 ? .drop : .next }
 public enum NetworkFunction {
-    /// Polls that find nothing before the function sleeps.
-    @usableFromInline static let pollsToSleep = 10_000
-
     /// Runs until SIGTERM or SIGINT and ends the process: status 0, or 1 with a word on standard error about what is wrong. What it is
     /// attached to stands in the environment, where `ringway nf run` puts it: RINGWAY_PACKETS and RINGWAY_RINGS, the paths of the two
     /// files. Without these it is in a virtual machine and looks for the two devices.
-    @inlinable
-    public static func run(_ decide: (inout Packet) -> Verdict) -> Never {
-        run(every: .max, {}, packets: decide)
-    }
-
-    /// The same, and does something else every so many milliseconds, packets or not.
+    ///
+    /// - Parameters:
+    ///   - report: Done every so many milliseconds, packets or not.
+    ///   - messages: What becomes of messages of other functions.
+    ///   - turn: Done in each turn of the loop, such as to make packets and to send messages. Returns how much that was: with 0, and no
+    ///     packets, the function sleeps.
+    ///   - decide: What becomes of packets.
     @inlinable
     public static func run(
-        every milliseconds: Int,
-        _ report: () -> Void,
+        every milliseconds: Int = .max,
+        _ report: () -> Void = {},
+        turn: (inout Attachment) -> Int = { _ in 0 },
+        messages: (inout Packet) -> Verdict = { _ in .drop },
         packets decide: (inout Packet) -> Verdict
     ) -> Never {
         listenToSignals()
         do throws(AttachError) {
-            var attachment = try found()
+            var attachment = try Attachment()
             if let complaint = attachment.complaint { announce(complaint) }
             while try attachment.attach(unless: { isOver }) {
                 announce("attached as port \(attachment.port)")
-                poll(&attachment, every: milliseconds, report, decide)
+                poll(&attachment, every: milliseconds, report) {
+                    $0.poll(decide) + $0.pollMessages(messages) + turn(&$0)
+                }
             }
             attachment.detach()
         } catch {
@@ -52,7 +54,7 @@ public enum NetworkFunction {
         _ attachment: inout Attachment,
         every milliseconds: Int,
         _ report: () -> Void,
-        _ decide: (inout Packet) -> Verdict
+        _ turn: (inout Attachment) -> Int
     ) {
         var idle = 0
         var reported = milliseconds == .max ? 0 : now
@@ -61,9 +63,9 @@ public enum NetworkFunction {
                 report()
                 reported = now
             }
-            if attachment.poll(decide) > 0 {
+            if turn(&attachment) > 0 {
                 idle = 0
-            } else if idle < pollsToSleep {
+            } else if idle < NETLIB_IDLE_POLLS {
                 idle += 1
                 vmring_pause()
             } else {
@@ -78,14 +80,6 @@ public enum NetworkFunction {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
-    }
-
-    @usableFromInline
-    static func found() throws(AttachError) -> Attachment {
-        guard let packets = getenv("RINGWAY_PACKETS"), let rings = getenv("RINGWAY_RINGS") else {
-            return try Attachment()
-        }
-        return try Attachment(packets: String(cString: packets), rings: String(cString: rings))
     }
 
     @usableFromInline

@@ -12,6 +12,8 @@ public enum Verdict: Equatable, Sendable {
     case out(port: UInt32)
     /// Output it to a replica of the service whose OpenFlow port has this number, on the same condition.
     case function(service: UInt32)
+    /// Hand it to the function at the OpenFlow port of this number, of the same group, as a message.
+    case message(to: UInt32)
 
     /// The second word of a descriptor that says so.
     @usableFromInline var word: UInt64 {
@@ -20,50 +22,39 @@ public enum Verdict: Equatable, Sendable {
         case .next: UInt64(VMRING_NEXT.rawValue) << 32
         case .out(let port): UInt64(VMRING_OUT.rawValue) << 32 | UInt64(port)
         case .function(let service): UInt64(VMRING_FUNCTION.rawValue) << 32 | UInt64(service)
+        case .message(let port): UInt64(VMRING_MESSAGE.rawValue) << 32 | UInt64(port)
         }
     }
 }
 
-/// A packet, where the agent put it: nothing has been copied, and nothing will be.
+/// A packet or a message, where the agent put it: nothing has been copied, and nothing will be.
 public struct Packet {
-    /// The number of the buffer that it lies in: the same in all functions of the group that it goes through.
-    public let buffer: UInt32
-    /// Where that is. Shared memory, hence raw: other functions of the group see it as well.
-    @usableFromInline let memory: UnsafeMutableRawPointer
-    @usableFromInline let bufferSize: Int
-    /// Where it begins in its buffer, in bytes.
-    public internal(set) var offset: Int
-    /// Its bytes, without frame check sequence.
-    public internal(set) var count: Int
-    /// The number of the OpenFlow port where it came in; 0: none.
-    public let inPort: UInt32
+    @usableFromInline var place: netlib_packet
 
     @usableFromInline
     @inline(__always)
-    init(
-        buffer: UInt32,
-        memory: UnsafeMutableRawPointer,
-        bufferSize: Int,
-        offset: Int,
-        count: Int,
-        inPort: UInt32
-    ) {
-        (self.buffer, self.memory, self.bufferSize) = (buffer, memory, bufferSize)
-        (self.offset, self.count, self.inPort) = (offset, count, inPort)
-    }
+    init(_ place: netlib_packet) { self.place = place }
 
-    /// Its bytes, from the Ethernet header on; good until the verdict.
+    /// The number of the buffer that it lies in: the same in all functions of the group that it goes through.
+    @inlinable public var buffer: UInt32 { place.buffer }
+    /// Where it begins in its buffer, in bytes.
+    @inlinable public var offset: Int { place.data - place.start }
+    /// Bytes of the longest one.
+    public static let longest = 2048
+
+    /// Its bytes, without frame check sequence.
+    @inlinable public var count: Int { Int(place.length) }
+    /// The number of the OpenFlow port where it came in, or whose function sent the message; 0: none.
+    @inlinable public var inPort: UInt32 { place.in_port }
+
+    /// Its bytes, from the Ethernet header on; good until the verdict. Shared memory, hence raw: other functions of the group see it as
+    /// well.
     @inlinable
     public var bytes: UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(start: memory + offset, count: count)
+        UnsafeMutableRawBufferPointer(start: place.data, count: count)
     }
 
     /// Moves its beginning forward by `bytes`, or backward if that is negative, and its end by `tail`; false, and nothing changes, if
     /// it would not lie in its buffer any more.
-    public mutating func move(start bytes: Int = 0, end tail: Int = 0) -> Bool {
-        let (newOffset, newCount) = (offset + bytes, count - bytes + tail)
-        guard newOffset >= 0, newCount >= 0, newOffset + newCount <= bufferSize else { return false }
-        (offset, count) = (newOffset, newCount)
-        return true
-    }
+    public mutating func move(start bytes: Int = 0, end tail: Int = 0) -> Bool { netlib_move(&place, bytes, tail) }
 }

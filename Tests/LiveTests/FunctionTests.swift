@@ -131,6 +131,55 @@ extension LiveTests {
             for function in functions { function.end() }
         }
 
+        @Test("a message goes from function to function in the same buffer")
+        func messages() async throws {
+            let live = try await LiveSwitch.startedWithFunctions(["a", "b"]) {
+                $0.vmKeys = ", messages: 64, verdicts: [drop, next, message]"
+            }
+            let (a, b) = (
+                try await live.startFunction("a", "trace-function", "message", "11"),
+                try await live.startFunction("b", "trace-function")
+            )
+            try await live.expectPing(from: 1, to: 2, count: 20)
+            let (sent, received) = (Guest.traced(a.printed), Guest.traced(b.printed, "message"))
+            #expect(sent.count >= 40 && sent.elementsEqual(received, by: ==), "\(sent)\n\(received)")
+            let (from, to) = (try await live.vm("a"), try await live.vm("b"))
+            #expect(from.number("messages_sent") == to.number("messages_received") && from.number("copied") == 0)
+            #expect(from.number("receive_packets") == 0 && to.number("transmit_packets") == 0, "\(from)\(to)")
+            #expect(to.number("made") == to.number("messages_received"), "\(to)")
+            let metrics = try await live.metrics()
+            #expect(metrics["ringway_vm_messages_total{port=\"11\",name=\"b\",direction=\"received\"}"] ?? 0 >= 40)
+
+            // Nobody is there any more.
+            b.send(SIGKILL)
+            #expect(try await eventually { try await live.vm("b").text("state") == "detached" })
+            try await live.expectPing(false, from: 1, to: 2, count: 2, "who passes them on is gone")
+            #expect(try await live.vm("a").number("messages_unreachable") > 0)
+            #expect(try await eventually { try await live.buffers().lent == 0 })
+            a.end()
+        }
+
+        @Test("functions in C make packets and send messages, too")
+        func inC() async throws {
+            let live = try await LiveSwitch.startedWithFunctions(["a", "b"]) {
+                $0.vmKeys = ", empty: 64, messages: 64, verdicts: [drop, next, message]"
+            }
+            let program = try await live.compile(Requirements.mirror)
+            let functions = [
+                try await live.startFunction("a", program, "11"), try await live.startFunction("b", program),
+            ]
+            let ping = ["ping", "-n", "-q", "-c", "20", "-i", "0.01", "-W", "2", "10.88.0.2"]
+            let outcome = try await Command.run(ping, namespace: live.namespaces.ofHost(1))
+            #expect(outcome.output.contains("20 received") && outcome.output.contains("duplicates"), "\(outcome)")
+            let (from, to) = (try await live.vm("a"), try await live.vm("b"))
+            #expect(from.number("messages_sent") >= 40 && to.number("made") >= 40, "\(from)\(to)")
+            for function in functions {
+                function.send(SIGTERM)
+                #expect(try await function.outcome().status == 0)
+            }
+            #expect(try await eventually { try await live.buffers().lent == 0 })
+        }
+
         @Test("a function that hangs is let go, and attaches anew when it goes on")
         func hangs() async throws {
             let live = try await LiveSwitch.startedWithFunctions(["fw"]) { $0.vmKeys = ", heartbeat: 300ms, ring: 64" }

@@ -85,10 +85,10 @@ final class Guest {
     }
 
     /// The packets that `trace-function` tells of in a text: their bytes and buffers.
-    static func traced(_ text: String) -> [(bytes: Int, buffer: Int)] {
+    static func traced(_ text: String, _ kind: Substring = "packet") -> [(bytes: Int, buffer: Int)] {
         text.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
-            guard words.starts(with: ["packet", "of"]), words.count == 10 else { return nil }
+            guard words.starts(with: [kind, "of"]), words.count == 10 else { return nil }
             return Int(words[2]).flatMap { bytes in Int(words[9]).map { (bytes, $0) } }
         }
     }

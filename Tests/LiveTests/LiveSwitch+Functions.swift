@@ -62,6 +62,16 @@ extension LiveSwitch {
         return command
     }
 
+    /// Builds a function in C; its path.
+    func compile(_ source: String) async throws -> String {
+        let program = "\(directory.path)/\(URL(fileURLWithPath: source).deletingPathExtension().lastPathComponent)"
+        let outcome = try await Command.run([
+            "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-I", Requirements.vmringFolder, "-o", program, source,
+        ])
+        #expect(outcome.status == 0, "\(outcome)")
+        return program
+    }
+
     /// The row of `ringway show vms`.
     func vm(_ name: String) async throws -> Row {
         try #require(try await show("vms").first { $0.text("name") == name })

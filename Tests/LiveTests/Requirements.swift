@@ -53,6 +53,8 @@ enum Requirements {
     /// The headers of network functions in C, and one such function.
     static let vmringFolder = root.appendingPathComponent("Sources/CVMRing/include").path
 
+    /// A function in C that makes packets and sends messages.
+    static let mirror = root.appendingPathComponent("Fixtures/functions/mirror.c").path
     static let lengthLimit = root.appendingPathComponent("Examples/LengthLimit/length-limit.c").path
 
     /// Makes certificates.

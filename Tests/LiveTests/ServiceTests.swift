@@ -161,7 +161,7 @@ extension LiveTests {
             // Nothing but the verdict leads from a to b.
             #expect(try await live.ofctl("del-flows", "in_port=10").status == 0)
             let b = try await live.startFunction("b")
-            let a = try await live.startFunction("a", "trace-function", "100")
+            let a = try await live.startFunction("a", "trace-function", "service", "100")
             try await live.expectPing(from: 1, to: 2)
             for function in [a, b] { function.end() }
         }

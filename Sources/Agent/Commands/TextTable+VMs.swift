@@ -4,12 +4,14 @@ extension TextTable {
     package init(vms: [VMReport]) {
         self.init([
             ">PORT", "NAME", "GROUP", "STATE", ">ATTACHED", "LAST END", ">IN HAND", ">TX PACKETS", ">RX PACKETS",
-            ">COPIED", ">VIOLATIONS",
+            ">COPIED", ">MADE", ">MESSAGES", ">VIOLATIONS",
         ])
         for vm in vms {
             add([
                 "\(vm.number)", vm.name, vm.group, vm.state, "\(vm.attachments)", vm.lastEnd ?? "-",
-                "\(vm.lent) of \(vm.ring)", "\(vm.transmitPackets)", "\(vm.receivePackets)", "\(vm.copied)",
+                "\(vm.lent) of \(vm.ring + vm.empty + vm.messages)", "\(vm.transmitPackets)", "\(vm.receivePackets)",
+                "\(vm.copied)",
+                "\(vm.made)", "\(vm.messagesSent)/\(vm.messagesReceived)",
                 "\(vm.violations)",
             ])
         }

@@ -59,7 +59,9 @@ extension Configuration {
                 set(&vm.group, group?.parsed(parseName))
                 // One queue for each worker is all that there is yet.
                 _ = mapping["queues"]?.number(1...1)
-                vm.readRing(&mapping)
+                set(&vm.ring, mapping["ring"]?.powerOfTwo(Limits.vmRing))
+                set(&vm.empty, mapping["empty"]?.powerOfTwo(Limits.vmBuffers, orNone: true))
+                set(&vm.messages, mapping["messages"]?.powerOfTwo(Limits.vmBuffers, orNone: true))
                 if let verdicts = mapping["verdicts"], let list = verdicts.list {
                     set(&vm.verdicts, list.compactMap { $0.choice(Verdict.self) })
                     if list.isEmpty { verdicts.fail("the list is empty: at least one verdict is wanted") }
@@ -126,15 +128,15 @@ extension Configuration.Port {
     }
 }
 
-extension Configuration.VM {
-    fileprivate mutating func readRing(_ mapping: inout YAMLMapping) {
-        guard let value = mapping["ring"], let places = value.number(Limits.vmRing) else { return }
-        if places & (places - 1) != 0 { value.fail("\(places) is no power of two: 64, 128, 256, … is wanted") }
-        ring = places
-    }
-}
-
 extension YAMLValue {
+    /// Places of a ring.
+    fileprivate func powerOfTwo(_ range: ClosedRange<Int>, orNone: Bool = false) -> Int? {
+        if orNone, node.scalar?.string == "0" { return 0 }
+        guard let places = number(range, or: orNone ? "0" : nil) else { return nil }
+        if places & (places - 1) != 0 { fail("\(places) is no power of two: 64, 128, 256, … is wanted") }
+        return places
+    }
+
     /// The number of a port, or LOCAL.
     fileprivate var portNumber: UInt32? {
         if node.scalar?.string == "LOCAL" { return PortNumber.local.rawValue }

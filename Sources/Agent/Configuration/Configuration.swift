@@ -181,6 +181,9 @@ package struct Configuration: Equatable, Sendable {
         package var group: String
         /// Packets that it may have in hand, for each worker: places of a ring, a power of two.
         package var ring = usualRing
+        /// Empty buffers that it gets, for packets that it makes, and messages that it may have in hand, for each worker: 0, or a power of two.
+        package var empty = 0
+        package var messages = 0
         /// What it may say of a packet.
         package var verdicts: [Verdict] = [.drop, .next]
         /// Without a beat for this long it is taken for dead.
@@ -197,7 +200,7 @@ package struct Configuration: Equatable, Sendable {
 
     /// `vms[].verdicts`.
     package enum Verdict: String, CaseIterable, Sendable {
-        case drop, next, out, function
+        case drop, next, out, function, message
 
         /// The `vmring_verdict`.
         package var number: UInt32 {
@@ -206,6 +209,7 @@ package struct Configuration: Equatable, Sendable {
             case .next: VMRING_NEXT.rawValue
             case .out: VMRING_OUT.rawValue
             case .function: VMRING_FUNCTION.rawValue
+            case .message: VMRING_MESSAGE.rawValue
             }
         }
     }

@@ -53,6 +53,8 @@ enum Limits {
     static let message = 1024...65_535
     /// Packets that a VM may have in hand.
     static let vmRing = 64...4096
+    /// Empty buffers, or messages, that a VM may have, if any.
+    static let vmBuffers = 16...4096
     /// Packet buffers of a trust group: the region's file has 4 GiB.
     static let groupBuffers = 1...1_900_000
     static let heartbeat = TimeAmount.milliseconds(100)...TimeAmount.minutes(10)

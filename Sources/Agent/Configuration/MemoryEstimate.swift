@@ -102,11 +102,11 @@ extension Configuration {
         return groups.first { $0.name == name }?.buffers ?? needed + needed / 2
     }
 
-    /// Packet buffers that the ports and VMs of a trust group need: those of the ports as above, and a ring of each VM for each
-    /// worker.
+    /// Packet buffers that the ports and VMs of a trust group need: those of the ports as above, and what each VM may have
+    /// of each worker.
     package func buffersNeeded(ofGroup name: String) -> Int {
-        let rings = vms.filter { $0.group == name }.reduce(0) { $0 + $1.ring }
-        return buffers(of: ports.filter { $0.group == name }) + rings * workers.cores.count
+        let lent = vms.filter { $0.group == name }.reduce(0) { $0 + $1.ring + $1.empty + $1.messages }
+        return buffers(of: ports.filter { $0.group == name }) + lent * workers.cores.count
     }
 
     private func buffers(of ports: [Port]) -> Int {

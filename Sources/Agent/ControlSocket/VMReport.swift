@@ -15,7 +15,10 @@ package struct VMReport: Codable, Hashable, Sendable {
     package var lastEnd: String?
     /// Packets that it may have in hand, for each worker.
     package var ring: Int
-    /// Packets that it has in hand.
+    /// Empty buffers and messages that it may have besides, for each worker.
+    package var empty = 0
+    package var messages = 0
+    /// Buffers that it has, in rings and in hand.
     package var lent: UInt64 = 0
     /// Packets handed to it, and given back by it, whatever their verdict.
     package var transmitPackets: UInt64 = 0
@@ -30,6 +33,13 @@ package struct VMReport: Codable, Hashable, Sendable {
     package var foreignBuffers: UInt64 = 0
     package var badPlaces: UInt64 = 0
     package var badVerdicts: UInt64 = 0
+    /// Packets that it made, which came in by its port.
+    package var made: UInt64 = 0
+    /// Messages that it has sent and got; those that it sent to one that had no room, and to none of its group.
+    package var messagesSent: UInt64 = 0
+    package var messagesReceived: UInt64 = 0
+    package var messagesFull: UInt64 = 0
+    package var messagesUnreachable: UInt64 = 0
 
     package init(number: UInt32, name: String, group: String, state: String, ring: Int) {
         (self.number, self.name, self.group, self.state, self.ring) = (number, name, group, state, ring)

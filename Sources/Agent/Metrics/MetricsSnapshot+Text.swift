@@ -82,7 +82,8 @@ extension MetricsSnapshot {
         }
         family("attached", .gauge, "Whether a network function is attached.") { $0.state == "attached" ? 1 : 0 }
         family("attachments_total", .counter, "How often one has attached.") { UInt64($0.attachments) }
-        family("lent_packets", .gauge, "Packets that it has in hand.", \.lent)
+        family("lent_packets", .gauge, "Buffers that it has.", \.lent)
+        family("made_packets_total", .counter, "Packets that it made.", \.made)
         family("copied_packets_total", .counter, "Packets that came from other memory than the group's.", \.copied)
         family("wakes_total", .counter, "How often it was woken.", \.wakes)
         family("reclaimed_packets_total", .counter, "Packets taken back from it when it was gone.") {
@@ -93,6 +94,22 @@ extension MetricsSnapshot {
             for (kind, count) in [
                 ("foreign_buffer", vm.foreignBuffers), ("bad_place", vm.badPlaces), ("bad_verdict", vm.badVerdicts),
             ] { text.series([("port", "\(vm.number)"), ("name", vm.name), ("kind", kind)], count) }
+        }
+        text.family(
+            "ringway_vm_messages_total",
+            .counter,
+            "Messages between VMs of a group, by the VM that sent or got them."
+        )
+        for vm in vms {
+            for (direction, count) in [("sent", vm.messagesSent), ("received", vm.messagesReceived)] {
+                text.series([("port", "\(vm.number)"), ("name", vm.name), ("direction", direction)], count)
+            }
+        }
+        text.family("ringway_vm_message_drops_total", .counter, "Messages of a VM that were dropped.")
+        for vm in vms {
+            for (reason, count) in [("full", vm.messagesFull), ("unreachable", vm.messagesUnreachable)] {
+                text.series([("port", "\(vm.number)"), ("name", vm.name), ("reason", reason)], count)
+            }
         }
         text.family("ringway_group_buffers", .gauge, "Packet buffers of a trust group, by who has them.")
         for group in buffers {

@@ -8,7 +8,7 @@ import Glibc
 final class RingRegion {
     let file: RegionFile
     private let workers: Int
-    private let capacity: Int
+    private let sizes: RingSizes
     private let port: UInt32
     private let packetBytes: Int
     private let buffers: Int
@@ -23,27 +23,28 @@ final class RingRegion {
     }
 
     /// Bytes that the region takes: whole pages.
-    static func bytes(workers: Int, capacity: Int, pageSize: Int) -> Int {
-        offset(ofRing: 2 * workers, workers: workers, capacity: capacity).roundedUp(to: pageSize)
+    static func bytes(workers: Int, sizes: RingSizes, pageSize: Int) -> Int {
+        offset(ofRing: 0, worker: workers, workers: workers, sizes: sizes).roundedUp(to: pageSize)
     }
 
-    private static func offset(ofRing index: Int, workers: Int, capacity: Int) -> Int {
-        let list = MemoryLayout<vmring_header>.size + 2 * workers * MemoryLayout<vmring_entry>.stride
-        let ring = MemoryLayout<vmring_ring>.size + capacity * MemoryLayout<vmring_descriptor>.stride
-        return list.roundedUp(to: 4096) + index * ring
+    /// Where a ring of `RingSizes.rings` lies; that of the worker behind the last one is the end.
+    private static func offset(ofRing index: Int, worker: Int, workers: Int, sizes: RingSizes) -> Int {
+        let count = sizes.rings.count
+        let list = MemoryLayout<vmring_header>.size + count * workers * MemoryLayout<vmring_entry>.stride
+        return list.roundedUp(to: 4096) + worker * sizes.offset(ofRing: count) + sizes.offset(ofRing: index)
     }
 
     /// Makes the region, in a file that may have been another agent's: a VM that is attached to that one sees that it is no more.
     init(
         file: RegionFile,
         workers: Int,
-        capacity: Int,
+        sizes: RingSizes,
         port: UInt32,
         packets: RegionFile,
         buffers: Int,
         heartbeatMilliseconds: UInt32
     ) {
-        (self.file, self.workers, self.capacity, self.port) = (file, workers, capacity, port)
+        (self.file, self.workers, self.sizes, self.port) = (file, workers, sizes, port)
         (packetBytes, self.buffers, self.heartbeatMilliseconds) = (packets.bytes, buffers, heartbeatMilliseconds)
         vmring_store(header.word(\.agent_epoch), 0)
         describe()
@@ -55,24 +56,27 @@ final class RingRegion {
         attached = 0
         header.pointee.magic = VMRING_MAGIC
         header.pointee.version = VMRING_VERSION
-        header.pointee.ring_count = UInt32(2 * workers)
         header.pointee.packet_bytes = UInt64(packetBytes)
         header.pointee.buffer_size = UInt32(PacketRegion.bufferSize)
         header.pointee.buffer_count = UInt32(buffers)
         header.pointee.port = port
         header.pointee.heartbeat_limit = heartbeatMilliseconds
         let entries = (file.memory + MemoryLayout<vmring_header>.size).assumingMemoryBound(to: vmring_entry.self)
-        for index in 0..<2 * workers {
-            let kind = index % 2 == 0 ? VMRING_RECEIVE : VMRING_TRANSMIT
-            entries[index] = vmring_entry(
-                kind: UInt16(kind.rawValue),
-                queue: 0,
-                worker: UInt16(index / 2),
-                reserved: 0,
-                capacity: UInt64(capacity),
-                offset: UInt64(Self.offset(ofRing: index, workers: workers, capacity: capacity))
-            )
+        var count = 0
+        for worker in 0..<workers {
+            for (index, ring) in sizes.rings.enumerated() where ring.capacity > 0 {
+                entries[count] = vmring_entry(
+                    kind: UInt16(ring.kind.rawValue),
+                    queue: 0,
+                    worker: UInt16(worker),
+                    reserved: 0,
+                    capacity: UInt64(ring.capacity),
+                    offset: UInt64(offset(ofRing: index, worker: worker))
+                )
+                count += 1
+            }
         }
+        header.pointee.ring_count = UInt32(count)
         vmring_store(header.word(\.agent_epoch), epoch)
     }
 
@@ -83,19 +87,25 @@ final class RingRegion {
     }
 
     /// The rings to and from a worker.
-    func rings(ofWorker worker: Int) -> (toVM: vmring_parts, fromVM: vmring_parts) {
-        (vmring_locate(memory(ofRing: 2 * worker)), vmring_locate(memory(ofRing: 2 * worker + 1)))
+    func rings(ofWorker worker: Int) -> VMQueue.Rings {
+        let places = sizes.rings.enumerated().map { index, ring in
+            (vmring_locate(file.memory + offset(ofRing: index, worker: worker)), ring.capacity)
+        }
+        return VMQueue.Rings(packets: places[0], given: places[1], empty: places[2], messages: places[3])
     }
 
     /// Sets all positions to 0. No worker uses the rings.
     func clear() {
-        for index in 0..<2 * workers {
-            memory(ofRing: index).initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<vmring_ring>.size)
+        for worker in 0..<workers {
+            for index in sizes.rings.indices {
+                (file.memory + offset(ofRing: index, worker: worker))
+                    .initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<vmring_ring>.size)
+            }
         }
     }
 
-    private func memory(ofRing index: Int) -> UnsafeMutableRawPointer {
-        file.memory + Self.offset(ofRing: index, workers: workers, capacity: capacity)
+    private func offset(ofRing index: Int, worker: Int) -> Int {
+        Self.offset(ofRing: index, worker: worker, workers: workers, sizes: sizes)
     }
 
     /// The VM epoch that is attached; 0: none.

@@ -41,7 +41,7 @@ package final class TrustGroup {
         let fits = isHuge && EAL.availableHugePageMegabytes() << 20 >= bytes(true)
         let spare = RingRegion.bytes(
             workers: workers,
-            capacity: Configuration.VM.usualRing,
+            sizes: RingSizes(packets: Configuration.VM.usualRing),
             pageSize: RegionMount.pageSize(isHuge: fits)
         )
         var (openMount, openFile): (RegionMount?, RegionFile?)
@@ -96,13 +96,13 @@ package final class TrustGroup {
     /// Makes the rings of one VM, in `<folder>/<group>/<vm>.rings`.
     func makeRings(
         vm: String,
-        capacity: Int,
+        sizes: RingSizes,
         port: UInt32,
         heartbeatMilliseconds: UInt32
     ) throws(GroupError) -> RingRegion {
         let path = "\(mount.path)/\(vm).rings"
         leave(path)
-        let bytes = RingRegion.bytes(workers: workers, capacity: capacity, pageSize: mount.pageSize)
+        let bytes = RingRegion.bytes(workers: workers, sizes: sizes, pageSize: mount.pageSize)
         let file: RegionFile
         do { file = try RegionFile(path: path, bytes: bytes) } catch {
             throw GroupError(description: "vm \(vm): \(error)")
@@ -110,7 +110,7 @@ package final class TrustGroup {
         return RingRegion(
             file: file,
             workers: workers,
-            capacity: capacity,
+            sizes: sizes,
             port: port,
             packets: packets,
             buffers: region.count,
@@ -171,7 +171,7 @@ extension Configuration {
     /// Bytes that the rings of a trust group's VMs take.
     fileprivate func ringBytes(ofGroup name: String, pageSize: Int) -> Int {
         vms.filter { $0.group == name }.reduce(0) {
-            $0 + RingRegion.bytes(workers: workers.cores.count, capacity: $1.ring, pageSize: pageSize)
+            $0 + RingRegion.bytes(workers: workers.cores.count, sizes: $1.ringSizes, pageSize: pageSize)
         }
     }
 }

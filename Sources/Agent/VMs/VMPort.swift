@@ -61,7 +61,7 @@ package final class VMPort {
         self.owners = owners
         rings = try group.makeRings(
             vm: settings.name,
-            capacity: settings.ring,
+            sizes: settings.ringSizes,
             port: settings.number,
             heartbeatMilliseconds: settings.heartbeatMilliseconds
         )
@@ -129,13 +129,10 @@ package final class VMPort {
         let sleeping = rings.claimsLock ? rings.sleepWord : nil
         queues = blocks.enumerated().map { worker, block in
             let queue = block.bindMemory(to: VMQueue.self, capacity: 1)
-            let ends = rings.rings(ofWorker: worker)
             queue.initialize(
                 to: VMQueue(
                     region: group.region,
-                    toVM: ends.toVM,
-                    fromVM: ends.fromVM,
-                    capacity: settings.ring,
+                    rings: rings.rings(ofWorker: worker),
                     owner: owners[worker],
                     slot: slot,
                     verdicts: verdicts,
@@ -223,7 +220,7 @@ package final class VMPort {
         return sum
     }
 
-    /// Packets that the VM has in hand.
+    /// Buffers that the VM has, in rings and in hand.
     package var lent: UInt64 { queues.reduce(0) { $0 + $1.pointee.lent } }
 }
 

@@ -77,6 +77,12 @@ static inline struct rte_mbuf *_Nullable cdpdk_mbuf_copy(const struct rte_mbuf *
 	return rte_pktmbuf_copy(m, pool, 0, UINT32_MAX);
 }
 static inline struct rte_mbuf *_Nullable cdpdk_mbuf_allocate(struct rte_mempool *_Nonnull pool) { return rte_pktmbuf_alloc(pool); }
+/// All of them, or none.
+static inline bool cdpdk_mbuf_allocate_burst(
+	struct rte_mempool *_Nonnull pool, struct rte_mbuf *_Nullable *_Nonnull m, uint32_t n)
+{
+	return rte_pktmbuf_alloc_bulk(pool, m, n) == 0;
+}
 static inline void cdpdk_mbuf_free(struct rte_mbuf *_Nonnull m) { rte_pktmbuf_free(m); }
 static inline void cdpdk_mbuf_free_burst(struct rte_mbuf *_Nullable *_Nonnull m, uint32_t n) { rte_pktmbuf_free_bulk(m, n); }
 /// The beginning of the buffer that the packet lies in, and where in it the packet begins.

@@ -7,8 +7,11 @@
 //
 // A ring has one producer and one consumer. A buffer is owned by one side at a time: whose descriptor is in a ring to the VM
 // has been handed to the VM, which gives it back by a descriptor in the ring of the same worker and queue to the agent.
-// Descriptors come back in any order. A VM writes to buffers that it owns, to the positions and descriptors that are its own, and
-// to its part of the header. Whatever else it writes hurts nobody but its own group.
+// Descriptors come back in any order, whichever ring they came by. A VM writes to buffers that it owns, to the positions and
+// descriptors that are its own, and to its part of the header. Whatever else it writes hurts nobody but its own group.
+//
+// A VM makes a packet in an empty buffer, and gives that back with a verdict like any other. Any buffer that it owns it may give back
+// with VMRING_MESSAGE: then the agent hands it to another VM of the group, which gives it back in its turn.
 #ifndef VMRING_H
 #define VMRING_H
 
@@ -26,7 +29,7 @@
 
 /// The first word of a region of rings, "vmringv1" in memory.
 #define VMRING_MAGIC 0x3176676e69726d76ULL
-#define VMRING_VERSION 1u
+#define VMRING_VERSION 2u
 /// Bytes of either file: at 4 GiB, a guest's firmware puts the device's memory above 4 GiB, where it is mapped write-back. The
 /// files are sparse; only their beginnings are used.
 #define VMRING_FILE_SIZE 0x100000000ULL
@@ -41,16 +44,19 @@ enum vmring_verdict {
 	VMRING_OUT = 2,
 	/// Output it to the service that the descriptor names by its port's number: to one of its replicas.
 	VMRING_FUNCTION = 3,
+	/// Not a packet, but a message: it goes to the VM, of the same group, whose port the descriptor names.
+	VMRING_MESSAGE = 4,
 };
 
 /// One packet on its way, in either direction.
 struct vmring_descriptor {
 	/// Index of the buffer in the packet region.
 	uint32_t buffer;
-	/// Where the packet begins, in bytes from the buffer's beginning, and its bytes.
+	/// Where the packet or message begins, in bytes from the buffer's beginning, and its bytes: within the buffer, and 2,048 at most.
 	uint16_t offset;
 	uint16_t length;
-	/// An OpenFlow port. To the VM: where it came in; 0: none. From the VM: of VMRING_OUT and VMRING_FUNCTION; 0 with other verdicts.
+	/// An OpenFlow port. To the VM: where the packet came in, or who sent the message; 0: none. From the VM: of VMRING_OUT,
+	/// VMRING_FUNCTION and VMRING_MESSAGE; 0 with other verdicts.
 	uint32_t port;
 	/// From the VM: a vmring_verdict.
 	uint8_t verdict;
@@ -59,10 +65,16 @@ struct vmring_descriptor {
 };
 
 enum vmring_kind {
-	/// From the agent to the VM.
+	/// From the agent to the VM: packets.
 	VMRING_RECEIVE = 1,
-	/// From the VM to the agent.
+	/// From the VM to the agent: all that it gives back. It holds as many descriptors as the other rings together, so that there is always
+	/// room.
 	VMRING_TRANSMIT = 2,
+	/// From the agent to the VM: empty buffers, for packets that the VM makes. The agent hands out more as they are given back. `length`
+	/// is 0, and `offset` leaves room for headers. Only if the configuration lets the VM have any.
+	VMRING_EMPTY = 3,
+	/// From the agent to the VM: messages. Only if the configuration lets the VM have any.
+	VMRING_MESSAGES = 4,
 };
 
 /// An entry of the list of rings, written by the agent.

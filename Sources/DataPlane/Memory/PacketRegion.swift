@@ -20,9 +20,9 @@ package struct PacketRegion: @unchecked Sendable {
     private let bytes: Int
     /// By buffer: its packet.
     let mbufs: UnsafeMutablePointer<OpaquePointer>
-    /// By buffer: the `VMQueue.owner` that it is lent to; 0: the agent has it. Written by the worker of that queue alone while it
-    /// is lent.
-    let owners: UnsafeMutablePointer<UInt16>
+    /// By buffer: the `VMQueue.owner` that it is lent to in the lower half, the `LoanKind` in the upper one; 0: the agent has it. Written by
+    /// the worker of that queue alone while it is lent.
+    let owners: UnsafeMutablePointer<UInt32>
 
     package var count: Int { pool.count }
 
@@ -130,7 +130,7 @@ package struct PacketRegion: @unchecked Sendable {
     /// Takes back all buffers that are lent to a queue that no worker uses any more; returns how many.
     package func reclaim(from owner: UInt16) -> Int {
         var reclaimed = 0
-        for index in 0..<count where owners[index] == owner {
+        for index in 0..<count where LoanRing.owner(owners[index]) == owner {
             owners[index] = 0
             cdpdk_mbuf_free(mbufs[index])
             reclaimed += 1

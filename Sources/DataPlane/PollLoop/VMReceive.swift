@@ -19,7 +19,9 @@ extension Worker {
     private borrowing func receive(from queue: UnsafeMutablePointer<VMQueue>) -> Bool {
         if queue.pointee.feeds.queue != 0, isHeldBack(&queue.pointee.feeds) { return false }
         counters.pointee.polls &+= 1
-        let available = queue.pointee.isBroken == 0 ? queue.pointee.available(limit: burstSize) : 0
+        let isSound = queue.pointee.isBroken == 0
+        if isSound, queue.pointee.wantsEmpty { handOutEmpty(to: queue) }
+        let available = isSound ? queue.pointee.available(limit: burstSize) : 0
         guard available > 0 else {
             counters.pointee.emptyPolls &+= 1
             return false
@@ -28,6 +30,7 @@ extension Worker {
         state.pointee.inPort = ingress.number
         state.pointee.fedCount = 0
         var (goOn, outs) = (0, 0)
+        var receiver: UnsafeMutablePointer<VMQueue>?
         for _ in 0..<available {
             guard let returned = queue.pointee.take() else { continue }
             let reason = queue.pointee.dropReason(returned)
@@ -35,12 +38,20 @@ extension Worker {
                 cdpdk_mbuf_place(returned.mbuf, returned.offset, returned.length)
                 burst.mbufs[goOn] = returned.mbuf
                 goOn &+= 1
+                queue.pointee.counters.made &+= returned.isPacket ? 0 : 1
+            } else if reason == nil, UInt32(returned.verdict) == VMRING_MESSAGE.rawValue {
+                pass(returned, from: queue, to: &receiver)
+            } else if reason == .verdict, !returned.isPacket {
+                // Nothing was made of it.
+                free(returned.mbuf)
             } else {
+                queue.pointee.counters.made &+= returned.isPacket ? 0 : 1
                 end(returned, reason, ingress)
                 outs &+= reason == nil ? 1 : 0
             }
         }
         queue.pointee.publishConsumed()
+        receiver?.pointee.publishMessages()
         if goOn > 0 {
             run(goOn, ingress: ingress)
         } else {
@@ -111,7 +122,7 @@ extension Worker {
     borrowing func isHeldBack(_ fed: inout FedQueue) -> Bool {
         let now = state.pointee.stepStart
         if fed.since == 0 { fed.since = now }
-        guard let queue = UnsafePointer<VMQueue>(bitPattern: UInt(fed.queue)), queue.pointee.room < burstSize,
+        guard let queue = UnsafePointer<VMQueue>(bitPattern: UInt(fed.queue)), queue.pointee.packets.room < burstSize,
             now &- fed.since < FedQueue.longest
         else {
             fed.since = 0

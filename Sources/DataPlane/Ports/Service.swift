@@ -143,7 +143,7 @@ package struct Service {
             let slot = ReplicaList.slot(place, in: list)
             let destination = Destination(rawValue: ports[slot].destination)
             guard destination.isAttachedVM, let queue = destination.vmQueue else { continue }
-            let load = queue.pointee.lent &+ UInt64(truncatingIfNeeded: ports[slot].count)
+            let load = queue.pointee.packets.lent &+ UInt64(truncatingIfNeeded: ports[slot].count)
             if load < least { (best, least) = ((place, slot), load) }
         }
         guard let best else { return nil }

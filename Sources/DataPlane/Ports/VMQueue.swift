@@ -1,15 +1,12 @@
-// One worker's end of one queue of a VM: a ring of packets handed to the VM, and one of those that it gives back. The rings lie in
-// memory that the VM writes to as it likes. So this side goes by nothing but its own positions and counts; each shared word is
-// read once, then checked, then used.
+// One worker's end of one queue of a VM: rings by which buffers are lent to the VM, and one of those that it gives back. The rings lie
+// in memory that the VM writes to as it likes. So this side goes by nothing but its own positions and counts; each shared word is read
+// once, then checked, then used.
 
 import CDPDK
 import CVMRing
 
 /// In the agent's own memory, used by its worker alone. The control side makes it, and reads its counters.
 package struct VMQueue {
-    /// Packets that the VM may have in hand: those in either ring and those that it works on. As many as a ring has places, so
-    /// there is always room for what may be produced, whatever the VM says of what it has consumed.
-    package let capacity: UInt64
     /// What says in the region's table of owners that a buffer is lent to this queue; not 0.
     package let owner: UInt16
     /// The VM's port.
@@ -17,13 +14,18 @@ package struct VMQueue {
     /// The verdicts that the VM may give: a bit for each. A delta changes it.
     package private(set) var verdicts: UInt64
     let region: PacketRegion
-    private let toVM: vmring_parts
-    private let fromVM: vmring_parts
+    private(set) var packets: LoanRing
+    private(set) var empty: LoanRing
+    private(set) var messages: LoanRing
+    /// Empty buffers are handed out so many at a time, at least; 1 where there are none.
+    private let emptyBatch: Int
+    /// What the VM gives back; as many places as the others have together, at least.
+    private let given: vmring_parts
+    private let givenCapacity: UInt64
     /// The word that a process sleeps on; nil: it never does.
     private let sleeping: UnsafeMutablePointer<UInt32>?
 
-    /// Positions in the two rings: this side's own.
-    private var produced: UInt64 = 0
+    /// The position in the ring of what comes back: this side's own.
     private var consumed: UInt64 = 0
     /// How far the VM has produced, when it was last looked at.
     private var producedSeen: UInt64 = 0
@@ -31,74 +33,114 @@ package struct VMQueue {
     /// What the last burst from the VM went to.
     package var feeds = FedQueue()
     package var counters = VMQueueCounters()
-    /// Packets that the VM has in hand.
-    package private(set) var lent: UInt64 = 0
     /// Not 0: the VM has claimed more than a ring holds. Nothing is received from it any more.
     package private(set) var isBroken: UInt64 = 0
 
+    /// The rings, all with their positions at 0.
+    package struct Rings {
+        /// Where a ring lies, and its places: a power of two; 0, where the VM is to get nothing by it.
+        package typealias Place = (parts: vmring_parts, capacity: Int)
+        var packets, given, empty, messages: Place
+
+        package init(packets: Place, given: Place, empty: Place, messages: Place) {
+            (self.packets, self.given, self.empty, self.messages) = (packets, given, empty, messages)
+        }
+    }
+
     /// - Parameters:
-    ///   - toVM, fromVM: rings of `capacity` places, a power of two, with all positions at 0.
     ///   - verdicts: A bit for each `vmring_verdict`.
     ///   - sleeping: `need_wakeup` of a process; nil: a VM that nobody can wake.
     package init(
         region: PacketRegion,
-        toVM: vmring_parts,
-        fromVM: vmring_parts,
-        capacity: Int,
+        rings: Rings,
         owner: UInt16,
         slot: UInt16,
         verdicts: UInt64,
         sleeping: UnsafeMutablePointer<UInt32>?
     ) {
         self.region = region
-        self.toVM = toVM
-        self.fromVM = fromVM
-        self.capacity = UInt64(capacity)
+        func lending(_ kind: LoanKind, _ place: Rings.Place) -> LoanRing {
+            LoanRing(kind, parts: place.parts, capacity: place.capacity, owner: owner)
+        }
+        packets = lending(.packet, rings.packets)
+        empty = lending(.empty, rings.empty)
+        messages = lending(.message, rings.messages)
+        emptyBatch = max(1, min(burstSize, rings.empty.capacity / 2))
+        (given, givenCapacity) = (rings.given.parts, UInt64(rings.given.capacity))
         self.owner = owner
         self.slot = slot
         self.verdicts = verdicts
         self.sleeping = sleeping
     }
 
-    /// How many more packets the VM may have.
-    var room: Int { Int(truncatingIfNeeded: capacity &- lent) }
+    /// Buffers that the VM has, in rings and in hand.
+    package var lent: UInt64 { packets.lent &+ empty.lent &+ messages.lent }
 
     // MARK: To the VM
 
-    /// Hands a packet of the region over to the VM, in the next place of its ring. There is room.
+    /// Hands a packet of the region over to the VM. There is room.
     @inline(__always)
     mutating func put(_ mbuf: OpaquePointer, length: UInt32, inPort: UInt32) {
-        let index = region.index(of: mbuf)
-        region.owners[index] = owner
-        vmring_write(
-            toVM.descriptors + Int(truncatingIfNeeded: produced & (capacity &- 1)),
-            vmring_place(
-                UInt32(truncatingIfNeeded: index),
-                cdpdk_mbuf_offset(mbuf),
-                UInt16(truncatingIfNeeded: length)
-            ),
-            UInt64(inPort)
+        packets.lend(
+            region.index(of: mbuf),
+            of: region,
+            offset: cdpdk_mbuf_offset(mbuf),
+            length: UInt16(truncatingIfNeeded: length),
+            port: inPort
         )
-        produced &+= 1
-        lent &+= 1
     }
 
-    /// Lets the VM see what was put there, and wakes it if it sleeps.
+    /// Lets the VM see packets that were put there.
     @inline(__always)
-    mutating func publishProduced() {
-        publish(toVM.produced, produced)
+    mutating func publishPackets() {
+        packets.publishProduced()
+        wake()
+    }
+
+    /// Whether there is room for so many empty buffers that handing them out is worth it.
+    @inline(__always)
+    var wantsEmpty: Bool { empty.room >= emptyBatch }
+
+    /// Hands an empty buffer of the region over to the VM. There is room.
+    @inline(__always)
+    mutating func putEmpty(_ mbuf: OpaquePointer) {
+        empty.lend(region.index(of: mbuf), of: region, offset: cdpdk_mbuf_offset(mbuf), length: 0, port: 0)
+    }
+
+    @inline(__always)
+    mutating func publishEmpty() {
+        empty.publishProduced()
+        wake()
+    }
+
+    /// Hands a message over to the VM: what another one, at the port `sender`, has given back. There is room.
+    @inline(__always)
+    mutating func putMessage(_ message: Returned, sender: UInt32) {
+        messages.lend(message.index, of: region, offset: message.offset, length: message.length, port: sender)
+        counters.messagesReceived &+= 1
+    }
+
+    @inline(__always)
+    mutating func publishMessages() {
+        messages.publishProduced()
+        wake()
+    }
+
+    /// Wakes the VM if it sleeps.
+    @inline(__always)
+    private mutating func wake() {
         if let sleeping, cdpdk_wake_process(sleeping) { counters.wakes &+= 1 }
     }
 
     // MARK: From the VM
 
-    /// How many packets the VM has given back that were not taken yet, up to `limit`.
+    /// How many buffers the VM has given back that were not taken yet, up to `limit`.
     @inline(__always)
     mutating func available(limit: Int) -> Int {
         if producedSeen == consumed {
-            producedSeen = observe(fromVM.produced)
+            producedSeen = observe(given.produced)
             if producedSeen == consumed { return 0 }
-            if producedSeen &- consumed > capacity {
+            if producedSeen &- consumed > givenCapacity {
                 isBroken = 1
                 producedSeen = consumed
                 return 0
@@ -110,32 +152,46 @@ package struct VMQueue {
     /// Takes what the next descriptor names back from the VM; nil if that is no buffer of this queue's. There is a next one.
     @inline(__always)
     mutating func take() -> Returned? {
-        let words = vmring_read(fromVM.descriptors + Int(truncatingIfNeeded: consumed & (capacity &- 1)))
+        let words = vmring_read(given.descriptors + Int(truncatingIfNeeded: consumed & (givenCapacity &- 1)))
         consumed &+= 1
         let index = Int(truncatingIfNeeded: words.place & 0xffff_ffff)
-        guard index < region.count, region.owners[index] == owner else {
+        let mark = index < region.count ? region.owners[index] : 0
+        guard LoanRing.owner(mark) == owner else {
             counters.foreignBuffers &+= 1
             return nil
         }
         region.owners[index] = 0
-        lent &-= 1
-        return Returned(mbuf: region.mbufs[index], place: words.place, rest: words.rest)
+        let returned = Returned(
+            mbuf: region.mbufs[index],
+            isPacket: mark >> 16 == LoanKind.packet.rawValue,
+            place: words.place,
+            rest: words.rest
+        )
+        switch mark >> 16 {
+        case LoanKind.packet.rawValue: packets.takeBack()
+        case LoanKind.empty.rawValue: empty.takeBack()
+        default: messages.takeBack()
+        }
+        return returned
     }
 
     /// Lets the VM use the places again that were taken.
     @inline(__always)
-    func publishConsumed() { publish(fromVM.consumed, consumed) }
+    func publishConsumed() { publish(given.consumed, consumed) }
 
     /// A buffer that came back, and what the VM says of it.
     struct Returned {
         let mbuf: OpaquePointer
+        /// Whether it was lent as a packet, rather than as an empty buffer or a message.
+        let isPacket: Bool
         fileprivate let place: UInt64
         fileprivate let rest: UInt64
 
+        fileprivate var index: Int { Int(truncatingIfNeeded: place & 0xffff_ffff) }
         /// In bytes from the buffer's beginning.
         var offset: UInt16 { UInt16(truncatingIfNeeded: place >> 32) }
         var length: UInt16 { UInt16(truncatingIfNeeded: place >> 48) }
-        /// Of `VMRING_OUT` and `VMRING_FUNCTION`.
+        /// Of `VMRING_OUT`, `VMRING_FUNCTION` and `VMRING_MESSAGE`.
         var port: UInt32 { UInt32(truncatingIfNeeded: rest) }
         var verdict: UInt8 { UInt8(truncatingIfNeeded: rest >> 32) }
         /// Whether the packet lies in its buffer, and a copy of it would in one.
@@ -157,6 +213,14 @@ package struct VMQueueCounters {
     package var badPlaces: UInt64 = 0
     /// Verdicts that there are not, or that the VM may not give.
     package var badVerdicts: UInt64 = 0
+    /// Packets that the VM made: other buffers than packets that came in by its port.
+    package var made: UInt64 = 0
+    /// Messages of the VM's that were handed over, and those that it was handed.
+    package var messagesSent: UInt64 = 0
+    package var messagesReceived: UInt64 = 0
+    /// Messages of the VM's that were dropped: the receiver had as many as it may have; there was none in the group.
+    package var messagesFull: UInt64 = 0
+    package var messagesUnreachable: UInt64 = 0
 
     package init() {}
 
@@ -168,5 +232,10 @@ package struct VMQueueCounters {
         sum.foreignBuffers &+= other.foreignBuffers
         sum.badPlaces &+= other.badPlaces
         sum.badVerdicts &+= other.badVerdicts
+        sum.made &+= other.made
+        sum.messagesSent &+= other.messagesSent
+        sum.messagesReceived &+= other.messagesReceived
+        sum.messagesFull &+= other.messagesFull
+        sum.messagesUnreachable &+= other.messagesUnreachable
     }
 }

@@ -12,7 +12,7 @@ extension Worker {
         to queue: UnsafeMutablePointer<VMQueue>,
         slot: Int
     ) -> (sent: Int, bytes: UInt64) {
-        let room = queue.pointee.room
+        let room = queue.pointee.packets.room
         let inPort = state.pointee.inPort
         var sent = 0
         var bytes: UInt64 = 0
@@ -31,7 +31,7 @@ extension Worker {
             bytes &+= UInt64(length)
             sent &+= 1
         }
-        if sent > 0 { queue.pointee.publishProduced() }
+        if sent > 0 { queue.pointee.publishPackets() }
         // Of several, the last; see `flush`.
         state.pointee.fed = UInt64(UInt(bitPattern: queue))
         state.pointee.fedCount = count

@@ -251,6 +251,14 @@ struct ConfigurationErrorTests {
             "vms: [{number: 1, name: a, group: g}]\nservices: [{number: 1, name: s, replicas: [a]}]",
             "3:21: services[0].number: the number 1 is taken by vms[0].number in line 2: each port needs its own"
         ),
+        (
+            "vms: [{number: 1, name: a, group: g, empty: 8}]",
+            "2:45: vms[0].empty: 8 is out of range: a number from 16 to 4096, or 0, is wanted"
+        ),
+        (
+            "vms: [{number: 1, name: a, group: g, messages: 48}]",
+            "2:48: vms[0].messages: 48 is no power of two: 64, 128, 256, … is wanted"
+        ),
         ("a: {b", "3:1: this is no YAML: did not find expected ',' or '}' (while parsing a flow mapping, line 2)"),
         (
             "? [1]\n: 1",

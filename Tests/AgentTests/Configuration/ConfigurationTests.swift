@@ -240,4 +240,16 @@ struct ConfigurationTests {
         #expect(served.memoryNeeded.serviceBytes == 2 * (32 << 20))
         #expect(served.memoryNeeded.atLeast == needed.atLeast + 2 * (32 << 20))
     }
+
+    @Test func vmsNeedBuffersForAllThatTheyMayHave() throws {
+        func otherBytes(_ keys: String) throws -> Int {
+            try parse(
+                "{datapath: {id: 1}, workers: {cores: [1, 2]}, vms: [{number: 1, name: a, group: g, ring: 64\(keys)}]}"
+            ).memoryNeeded.otherBytes
+        }
+        let bare = try otherBytes("")
+        #expect(try otherBytes(", empty: 0, messages: 0") == bare)
+        // Of each worker.
+        #expect(try otherBytes(", empty: 16, messages: 32, verdicts: [message]") == bare + 2 * (16 + 32) * 320)
+    }
 }

@@ -17,7 +17,8 @@ func fullSnapshot() -> MetricsSnapshot {
     snapshot.queues = [queue, QueueReport(port: 1, name: "h1", queue: nil, packets: 35, bytes: 36, dropped: 37)]
     var vm = VMReport(number: 10, name: "fw", group: "a", state: "attached", ring: 256)
     (vm.attachments, vm.lent, vm.copied, vm.wakes, vm.reclaimed) = (41, 42, 43, 44, 45)
-    (vm.foreignBuffers, vm.badPlaces, vm.badVerdicts) = (46, 47, 48)
+    (vm.foreignBuffers, vm.badPlaces, vm.badVerdicts, vm.made) = (46, 47, 48, 90)
+    (vm.messagesSent, vm.messagesReceived, vm.messagesFull, vm.messagesUnreachable) = (91, 92, 93, 94)
     snapshot.vms = [vm]
     snapshot.buffers = [BufferReport(group: "a", buffers: 100, free: 51, lent: 42)]
     var service = ServiceReport(number: 100, name: "firewall")
@@ -108,12 +109,17 @@ struct PrometheusTextTests {
                 ringway_vm_attached{port="10",name="fw",group="a"} 1
                 ringway_vm_attachments_total{port="10",name="fw",group="a"} 41
                 ringway_vm_lent_packets{port="10",name="fw",group="a"} 42
+                ringway_vm_made_packets_total{port="10",name="fw",group="a"} 90
                 ringway_vm_copied_packets_total{port="10",name="fw",group="a"} 43
                 ringway_vm_wakes_total{port="10",name="fw",group="a"} 44
                 ringway_vm_reclaimed_packets_total{port="10",name="fw",group="a"} 45
                 ringway_vm_violations_total{port="10",name="fw",kind="foreign_buffer"} 46
                 ringway_vm_violations_total{port="10",name="fw",kind="bad_place"} 47
                 ringway_vm_violations_total{port="10",name="fw",kind="bad_verdict"} 48
+                ringway_vm_messages_total{port="10",name="fw",direction="sent"} 91
+                ringway_vm_messages_total{port="10",name="fw",direction="received"} 92
+                ringway_vm_message_drops_total{port="10",name="fw",reason="full"} 93
+                ringway_vm_message_drops_total{port="10",name="fw",reason="unreachable"} 94
                 ringway_group_buffers{group="a",state="free"} 51
                 ringway_group_buffers{group="a",state="lent"} 42
                 ringway_group_buffers{group="a",state="in_flight"} 7

@@ -64,7 +64,8 @@ struct VMPortTests {
             // DPDK keeps the name of a pool as long as it runs.
             let group = "g\(count.add(1, ordering: .relaxed).newValue)"
             var vm = Configuration.VM(number: 10, name: "fw", group: group)
-            (vm.ring, vm.violations) = (64, 50)
+            (vm.ring, vm.empty, vm.messages, vm.violations) = (64, 16, 16, 50)
+            vm.verdicts = [.drop, .next, .message]
             configuration.vms = [vm]
             return configuration
         }
@@ -255,8 +256,8 @@ struct VMPortTests {
     @Test("keeps its buffers and its head, whatever is written to the rings and their header")
     func scribbles() throws {
         let lab = try Lab()
-        // The header and two rings of 64 places. What lies behind has no memory.
-        let size = 1 << 13
+        // The header and rings of 64, 128, 16 and 16 places. What lies behind has no memory.
+        let size = 3 << 12
         let memory = try #require(map(lab.rings))
         defer { munmap(memory, 1 << 16) }
         let header = memory.assumingMemoryBound(to: vmring_header.self)
