@@ -79,14 +79,20 @@ extension TableCompiler {
     func linearRows(_ groups: [MaskGroup]) throws(OutOfTableMemory) -> (blocks: [UnsafeMutableRawPointer], size: Int) {
         let heads = groups.flatMap { group in group.heads.map { (flow: $0, mask: group.mask) } }
             .sorted { flows[$0.flow].priority > flows[$1.flow].priority }
-        let words = (0..<FlowKey.wordCount).filter { word in groups.contains { $0.mask.words[word] != 0 } }
-        let size = Linear.size(rules: heads.count, words: words.count)
+        var union = FlowKey()
+        for group in groups { union.formUnion(group.mask) }
+        let window = KeyWindow(union)
+        let size = Linear.size(rules: heads.count, window)
         let blocks = try context.allocate(size)
         for (worker, block) in blocks.enumerated() {
-            let rules = heads.map { head in
-                (value: context.key(head.flow), mask: head.mask, ranked: context.ranked(head.flow, worker))
+            let rows = heads.map { head in
+                RowList.Row(
+                    value: context.key(head.flow),
+                    mask: head.mask,
+                    ranked: context.ranked(head.flow, worker)
+                )
             }
-            Linear.initialize(block, words: words, rules: rules)
+            Linear.initialize(block, rows, window)
         }
         return (blocks, size)
     }

@@ -146,6 +146,20 @@ static inline bool cdpdk_same_under(const void *_Nonnull a, const void *_Nonnull
 	__m256i difference = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)a), _mm256_loadu_si256((const __m256i *)b));
 	return _mm256_testz_si256(difference, _mm256_loadu_si256((const __m256i *)mask)) != 0;
 }
+/// The lowest of the 32 bytes at `p`.
+static inline uint8_t cdpdk_lowest_byte(const uint8_t *_Nonnull p)
+{
+	__m128i halves = _mm_min_epu8(_mm_loadu_si128((const __m128i *)p), _mm_loadu_si128((const __m128i *)(p + 16)));
+	return (uint8_t)_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_min_epu8(halves, _mm_srli_epi16(halves, 8))));
+}
+/// Which of the 32 bytes at `p` are `value`, a bit for each; they become all ones.
+static inline uint32_t cdpdk_take_bytes(uint8_t *_Nonnull p, uint8_t value)
+{
+	__m256i bytes = _mm256_loadu_si256((const __m256i *)p);
+	__m256i same = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8((char)value));
+	_mm256_storeu_si256((__m256i *)p, _mm256_or_si256(bytes, same));
+	return (uint32_t)_mm256_movemask_epi8(same);
+}
 /// True if this processor has what the code was compiled for (x86-64-v3).
 bool cdpdk_processor_suffices(void);
 

@@ -136,6 +136,18 @@ extension ActionOp {
     /// Whether it changes the packet. A meter that does sees to the key itself.
     package var changesHeaders: Bool { setPlace < Self.queuePlace }
 
+    /// Whether it is one of those that most routers and address translators get by with; see `PacketEdit.rewrite`. They keep the
+    /// key true.
+    @inline(__always)
+    var isRewrite: Bool {
+        switch self {
+        case .setEthDst, .setEthSrc, .setVLANVID, .setVLANPCP, .decrementNetworkTTL, .popVLAN, .setIPv4Src, .setIPv4Dst,
+            .setTransportSrc, .setTransportDst, .setDSCP, .setECN, .setTunnelID:
+            true
+        default: false
+        }
+    }
+
     /// Whether it adds or removes a header.
     var changesLength: Bool {
         switch self {
@@ -174,7 +186,7 @@ package struct ActionProgram {
     /// Where the pipeline goes on; 255 if it ends.
     package var gotoTable: UInt8
     package var flags: Flags
-    /// The slot of `Flags.onlyOutput`.
+    /// The slot of `Flags.onlyOutput` and `Flags.outputsLast`.
     package var outputSlot: UInt16
     package var metadataMask: UInt64
     /// Both in network byte order, as the flow key has them.
@@ -184,8 +196,8 @@ package struct ActionProgram {
     package static let opsOffset = 32
 
     package struct Flags: OptionSet, Sendable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        package let rawValue: UInt16
+        package init(rawValue: UInt16) { self.rawValue = rawValue }
         /// Clear-Actions.
         static let clear = Flags(rawValue: 1)
         /// Write-Metadata.
@@ -202,6 +214,10 @@ package struct ActionProgram {
         static let endsCachedPath = Flags(rawValue: 64)
         /// The applied operations remove a VLAN tag.
         static let popsTag = Flags(rawValue: 128)
+        /// Neither Clear-Actions nor Write-Actions; the applied operations are rewrites, and perhaps an output as the last one.
+        static let isPlain = Flags(rawValue: 256)
+        /// The last of the applied operations is an output to a port, and the pipeline ends.
+        static let outputsLast = Flags(rawValue: 512)
     }
 
     /// Bytes for a program of `count` operations in all.
@@ -226,11 +242,15 @@ package struct ActionProgram {
         if apply.contains(where: { if case .popVLAN = $0 { true } else { false } }) { flags.insert(.popsTag) }
         if apply.isEmpty, write.isEmpty, !clear, gotoTable != nil { flags.insert(.onlyGoto) }
         var outputSlot: UInt16 = 0
-        if case .output(let slot)? = apply.first, apply.count == 1, write.isEmpty, !clear, metadata == nil,
-            gotoTable == nil
-        {
-            flags.insert(.onlyOutput)
+        var rewrites = apply[...]
+        if case .output(let slot)? = apply.last, gotoTable == nil {
+            flags.insert(.outputsLast)
             outputSlot = slot
+            rewrites.removeLast()
+        }
+        if write.isEmpty, !clear, rewrites.allSatisfy(\.isRewrite) { flags.insert(.isPlain) }
+        if flags.isSuperset(of: [.isPlain, .outputsLast]), apply.count == 1, metadata == nil {
+            flags.insert(.onlyOutput)
         }
         memory.storeBytes(
             of: ActionProgram(

@@ -16,10 +16,10 @@ extension Worker {
         counters.pointee.cacheLookups &+= UInt64(count)
         counters.pointee.cacheHits &+= UInt64(count &- missed)
         if missed == 0 {
-            runFurtherTables(count, ingress: ingress)
+            runFurtherTables(ingress: ingress)
         } else {
             begin(missed, by: plan)
-            runTables(from: 0, missed, of: count, ingress: ingress)
+            runTables(from: 0, missed, ingress: ingress)
             abandonRecordings()
         }
     }

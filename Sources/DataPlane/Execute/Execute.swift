@@ -13,6 +13,69 @@ extension Worker {
         record: FlowRecordPointer?,
         ingress: Ingress
     ) {
+        let done = executePlain(program, packet: packet, ingress: ingress)
+        if done >= 0 {
+            executeRest(program, from: done, packet: packet, table: table, record: record, ingress: ingress)
+        }
+    }
+
+    /// Executes what the entries found say with the packet at `first` and those behind it in the list, up to one that is only
+    /// output; returns its place. A loop of its own: what it needs fits into registers, and stays there.
+    @inline(never)
+    borrowing func execute(
+        _ list: some PacketList,
+        from first: Int,
+        _ listed: Int,
+        table: UInt8,
+        ingress: Ingress
+    ) -> Int {
+        var i = first
+        while i < listed, let record = burst.found[i] {
+            let program = record.pointee.program
+            if program.pointee.flags.contains(.onlyOutput) && i > first { break }
+            let done = executePlain(program, packet: list[i], ingress: ingress)
+            if done >= 0 {
+                executeRest(program, from: done, packet: list[i], table: table, record: record, ingress: ingress)
+            }
+            i &+= 1
+        }
+        return i
+    }
+
+    /// Most entries rewrite fields, then output the packet or send it on. Does so and returns -1; of any other entry, and where a
+    /// rewrite needs a closer look, returns how many of the applied operations have been executed.
+    @inline(__always)
+    private borrowing func executePlain(_ program: UnsafePointer<ActionProgram>, packet: Int, ingress: Ingress) -> Int {
+        let flags = program.pointee.flags
+        guard flags.contains(.isPlain) else { return 0 }
+        let count = Int(program.pointee.applyCount)
+        let edit = burst.edit(packet)
+        var done = 0
+        while done < count && edit.rewrite(program.applyOps[done]) { done &+= 1 }
+        let next = program.pointee.gotoTable
+        if done == count && next != ActionProgram.noTable {
+            if flags.contains(.metadata) { writeMetadata(program, packet) }
+            if flags.contains(.changesLength) { burst.lengths[packet] = cdpdk_mbuf_packet_length(edit.mbuf) }
+            burst.nextTable[packet] = next
+            return -1
+        }
+        if done &+ 1 == count && flags.contains(.outputsLast) && burst.setCount[packet] == 0 {
+            output(edit.mbuf, to: Int(program.pointee.outputSlot), ingress: ingress)
+            return -1
+        }
+        return done
+    }
+
+    /// Goes on with a flow entry's applied operations from one of them on.
+    @inline(never)
+    private borrowing func executeRest(
+        _ program: UnsafePointer<ActionProgram>,
+        from done: Int,
+        packet: Int,
+        table: UInt8,
+        record: FlowRecordPointer?,
+        ingress: Ingress
+    ) {
         let header = program.pointee
         let last = header.gotoTable == ActionProgram.noTable
         // The last output of a packet whose way ends here takes the packet itself; the others take copies.
@@ -20,8 +83,8 @@ extension Worker {
             last && header.writeCount == 0 && (burst.setCount[packet] == 0 || header.flags.contains(.clear))
         guard
             run(
-                program.applyOps,
-                Int(header.applyCount),
+                program.applyOps + done,
+                Int(header.applyCount) &- done,
                 packet: packet,
                 moves: moves,
                 table: table,
@@ -173,18 +236,7 @@ extension Worker {
             case .meter(let slot):
                 guard passes(slot, edit.mbuf, packet: packet, ingress: ingress) else { return false }
                 continue
-            // What routers do, without a call.
-            case .setEthDst(let address):
-                edit.setEthDst(address)
-                continue
-            case .setEthSrc(let address):
-                edit.setEthSrc(address)
-                continue
-            case .setVLANVID(let vid):
-                edit.setVLAN(mask: 0x0fff, value: vid & 0x0fff)
-                continue
-            case .decrementNetworkTTL where edit.decrementPlainTTL():
-                continue
+            case let op where edit.rewrite(op): continue
             case .decrementNetworkTTL, .decrementMPLSTTL:
                 guard edit.decrementTTL(ops[i]) else {
                     packetIn(
@@ -243,7 +295,7 @@ extension Worker {
         burst.setCount[place] = 0
         burst.nextTable[place] = ActionProgram.noTable
         burst.list[0] = UInt8(truncatingIfNeeded: place)
-        runTables(from: 0, 1, of: place &+ 1, ingress: ingress)
+        runTables(from: 0, 1, ingress: ingress)
         return true
     }
 
@@ -259,11 +311,27 @@ extension Worker {
 }
 
 extension PacketEdit {
-    /// The operations that only rewrite header fields.
+    /// The operations of routers and address translators, those of the former without a call. False for any other, and for a
+    /// TTL that needs a closer look: nothing has been done then.
     @inline(__always)
+    func rewrite(_ op: ActionOp) -> Bool {
+        switch op {
+        case .setEthDst(let address): setEthDst(address)
+        case .setEthSrc(let address): setEthSrc(address)
+        case .setVLANVID(let vid): setVLAN(mask: 0x0fff, value: vid & 0x0fff)
+        case .decrementNetworkTTL: return decrementPlainTTL()
+        case .popVLAN: if !popOnlyTag() { popVLAN() }
+        default:
+            guard op.isRewrite else { return false }
+            apply(op)
+        }
+        return true
+    }
+
+    /// The operations that only rewrite header fields.
+    @inline(never)
     func apply(_ op: ActionOp) {
         switch op {
-        case .popVLAN: popVLAN()
         case .popMPLS(let etherType): popMPLS(etherType: etherType)
         case .popPBB: popPBB()
         case .copyTTLIn: copyTTLIn()
@@ -298,8 +366,8 @@ extension PacketEdit {
         case .setTunnelID(let tunnel): key[FlowKey.Word.tunnel] = tunnel
         case .output, .outputAll, .outputInPort, .outputNormal, .controller, .outputTable, .outputNowhere, .pushVLAN,
             .pushMPLS, .pushPBB, .decrementNetworkTTL, .decrementMPLSTTL, .setQueue, .group, .meter, .setEthDst,
-            .setEthSrc, .setVLANVID:
-            break  // not rewrites, or done by `run` itself
+            .setEthSrc, .setVLANVID, .popVLAN:
+            break  // not rewrites, or done by `rewrite`
         }
     }
 }

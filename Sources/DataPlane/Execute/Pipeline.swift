@@ -27,12 +27,12 @@ extension Worker {
             parse(count, depth: depth, ingress: ingress, in: SharedMemory.self)
         }
         if settings.pointee.dropFragments != 0 {
-            runTables(from: 0, dropFragments(count, ingress: ingress), of: count, ingress: ingress)
+            runTables(from: 0, dropFragments(count, ingress: ingress), ingress: ingress)
         } else if let plan = planInUse() {
             runCached(count, by: plan, ingress: ingress)
         } else {
             visit(0, EveryPacket(), count, ingress: ingress)
-            runFurtherTables(count, ingress: ingress)
+            runFurtherTables(ingress: ingress)
         }
     }
 
@@ -67,23 +67,18 @@ extension Worker {
 
     /// Visits the tables, beginning with `first` for the `listed` packets of `burst.list`.
     @inline(never)
-    borrowing func runTables(from first: UInt8, _ listed: Int, of count: Int, ingress: Ingress) {
+    borrowing func runTables(from first: UInt8, _ listed: Int, ingress: Ingress) {
         visit(first, ListedPackets(places: burst.list), listed, ingress: ingress)
-        runFurtherTables(count, ingress: ingress)
+        runFurtherTables(ingress: ingress)
     }
 
     /// Visits the tables that packets go on to, until none does.
     @inline(__always)
-    borrowing func runFurtherTables(_ count: Int, ingress: Ingress) {
+    borrowing func runFurtherTables(ingress: Ingress) {
         while true {
             let table = burst.lowestNextTable
             guard table != ActionProgram.noTable else { return }
-            var listed = 0
-            for i in 0..<count where burst.nextTable[i] == table {
-                burst.list[listed] = UInt8(truncatingIfNeeded: i)
-                burst.nextTable[i] = ActionProgram.noTable
-                listed &+= 1
-            }
+            let listed = burst.takeNext(table)
             visit(table, ListedPackets(places: burst.list), listed, ingress: ingress)
         }
     }
@@ -124,8 +119,7 @@ extension Worker {
                 burst.nextTable[packet] = program.pointee.gotoTable
                 i &+= 1
             } else {
-                execute(program, packet: packet, table: table, record: record, ingress: ingress)
-                i &+= 1
+                i = execute(list, from: i, listed, table: table, ingress: ingress)
             }
         }
     }
@@ -218,13 +212,7 @@ extension Worker {
             record.pointee.lastUsed = FlowRecord.used | UInt64(state.pointee.now)
         }
         guard !onlyOutput, program.pointee.gotoTable != ActionProgram.noTable else { return }
-        var listed = 0
-        for i in 0..<count where burst.nextTable[i] != ActionProgram.noTable {
-            burst.list[listed] = UInt8(truncatingIfNeeded: i)
-            burst.nextTable[i] = ActionProgram.noTable
-            listed &+= 1
-        }
-        runTables(from: program.pointee.gotoTable, listed, of: count, ingress: ingress)
+        runFurtherTables(ingress: ingress)
     }
 
     /// Takes fragments off the list; returns what is left on it.

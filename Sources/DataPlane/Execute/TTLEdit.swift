@@ -36,12 +36,18 @@ extension PacketEdit {
         return ttl > 1
     }
 
-    /// Dec-NW-TTL of an IPv4 packet that lives on; false for any other, which has not changed then. The TTL is the upper byte of its
+    /// Dec-NW-TTL of an IP packet that lives on; false for any other, which has not changed then. IPv4's TTL is the upper byte of its
     /// word, so the word becomes 0x100 less: in RFC 1624's equation 3, ~m + m' is 0xfeff.
     @inline(__always)
     func decrementPlainTTL() -> Bool {
-        guard layout.pointee.network == .ipv4 else { return false }
         let header = data + Int(layout.pointee.l3)
+        guard layout.pointee.network == .ipv4 else {
+            guard layout.pointee.network == .ipv6 else { return false }
+            let hops = header.load(fromByteOffset: 7, as: UInt8.self)
+            guard hops > 1 else { return false }
+            header.storeBytes(of: hops &- 1, toByteOffset: 7, as: UInt8.self)
+            return true
+        }
         let ttl = header.load(fromByteOffset: 8, as: UInt8.self)
         guard ttl > 1 else { return false }
         header.storeBytes(of: ttl &- 1, toByteOffset: 8, as: UInt8.self)

@@ -29,19 +29,26 @@ extension PacketEdit {
     }
 
     /// Pops the outermost tag, if there is one.
+    @inline(never)
     func popVLAN() {
-        let isPadded = cdpdk_mbuf_packet_length(mbuf) < Self.shortestFrame + 4
         guard layout.pointee.vlanTagged else { return }
-        guard Self.removeTag(mbuf) else { return }
+        if Self.removeTag(mbuf) { reparse() }
+    }
+
+    /// Pops the tag of a packet that has no other. All that is behind it has come nearer by its length, and the packet is
+    /// untagged. False if it has to be looked at anew: nothing has been done then.
+    @inline(__always)
+    func popOnlyTag() -> Bool {
         // Padding completes a header that was cut off, but for one that is wholly known already.
+        let isPadded = cdpdk_mbuf_packet_length(mbuf) < Self.shortestFrame + 4
         let isWhole = !isPadded || layout.pointee.network == .ipv4 && layout.pointee.l4 > 0
-        guard layout.pointee.l3 == 18, isWhole else { return reparse() }
-        // It was the only tag: all that is behind it has come nearer by its length, and the packet is untagged.
+        guard layout.pointee.vlanTagged, layout.pointee.l3 == 18, isWhole, Self.removeTag(mbuf) else { return false }
         layout.pointee.vlanTagged = false
         layout.pointee.l3 = 14
         if layout.pointee.l4 > 0 { layout.pointee.l4 &-= 4 }
         if layout.pointee.protoOffset > 0 { layout.pointee.protoOffset &-= 4 }
         key[FlowKey.Word.port] &= 0xffff_ffff_ffff
+        return true
     }
 
     /// Pushes a shim behind the VLAN tags, with label, traffic class and TTL of the one that was outermost; else with the TTL
@@ -113,6 +120,7 @@ extension PacketEdit {
     }
 
     /// Pads a frame that has become too short.
+    @inline(__always)
     private static func pad(_ mbuf: OpaquePointer) {
         let length = cdpdk_mbuf_packet_length(mbuf)
         guard length < shortestFrame else { return }

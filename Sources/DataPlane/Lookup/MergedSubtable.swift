@@ -88,7 +88,10 @@ package enum RowList {
     }
 
     /// Bytes for a list of `rows`.
-    package static func size(rows: Int, _ window: KeyWindow) -> Int { rows * window.vectorCount * 64 }
+    package static func size(rows: Int, _ window: KeyWindow) -> Int { rows * rowSize(window.vectorCount) }
+
+    @inline(__always)
+    static func rowSize(_ vectorCount: Int) -> Int { 64 &* vectorCount }
 
     /// Makes a list, of at least one row, in `memory`.
     package static func initialize(_ memory: UnsafeMutableRawPointer, _ rows: [Row], _ window: KeyWindow) {
@@ -124,8 +127,34 @@ package enum RowList {
                 return ranked & ~last
             }
             if ranked & last != 0 { return 0 }
-            row += 64 &* vectorCount
+            row += rowSize(vectorCount)
         }
+    }
+
+    /// The same of all rows up to `end`, without a branch that depends on the key; 0 if it matches none.
+    @inline(__always)
+    static func best(
+        _ list: UnsafeRawPointer,
+        end: UnsafeRawPointer,
+        _ window: UnsafeRawPointer,
+        _ vectorCount: Int
+    ) -> UInt64 {
+        var row = end
+        var best: UInt64 = 0
+        while row > list {
+            row -= rowSize(vectorCount)
+            var isSame = sameUnder(row, window, row + 32)
+            var v = 1
+            while v < vectorCount {
+                let vector = row + 64 &* v
+                let restIsSame = sameUnder(vector, window + 32 &* v, vector + 32)
+                isSame = isSame && restIsSame
+                v &+= 1
+            }
+            let ranked = row.load(fromByteOffset: rankedOffset, as: UInt64.self)
+            best = isSame ? ranked : best
+        }
+        return best & ~last
     }
 
     /// Whether a key matches a row in the vectors behind the first.

@@ -1,6 +1,8 @@
 // The packets that a worker has in hand, and what is known of each. All arrays have `burstSize` elements, by packet, and some
 // more for the copies that groups work on; keys and layouts have one more, for packets that are looked at on their way out.
 
+import CDPDK
+
 package struct Burst {
     package let mbufs: UnsafeMutablePointer<OpaquePointer?>
     /// Bytes of each, so that counting them does not touch the packets' buffers again.
@@ -58,8 +60,20 @@ package struct Burst {
 
     /// The lowest table that any packet goes on to; `ActionProgram.noTable` if none does.
     @inline(__always)
-    var lowestNextTable: UInt8 {
-        UnsafeRawPointer(nextTable).load(as: SIMD32<UInt8>.self).min()
+    var lowestNextTable: UInt8 { cdpdk_lowest_byte(nextTable) }
+
+    /// Lists the packets that go on to `table`, which none of them does then any more; returns how many there are.
+    @inline(__always)
+    func takeNext(_ table: UInt8) -> Int {
+        // With all bits set they are `ActionProgram.noTable`.
+        var places = cdpdk_take_bytes(nextTable, table)
+        var listed = 0
+        while places != 0 {
+            list[listed] = UInt8(truncatingIfNeeded: places.trailingZeroBitCount)
+            places &= places &- 1
+            listed &+= 1
+        }
+        return listed
     }
 
     @inline(__always)
