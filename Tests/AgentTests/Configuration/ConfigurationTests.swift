@@ -249,7 +249,7 @@ struct ConfigurationTests {
         }
         let bare = try otherBytes("")
         #expect(try otherBytes(", empty: 0, messages: 0") == bare)
-        // Of each worker.
-        #expect(try otherBytes(", empty: 16, messages: 32, verdicts: [message]") == bare + 2 * (16 + 32) * 320)
+        // Of each worker, and half as many again.
+        #expect(try otherBytes(", empty: 16, messages: 32, verdicts: [message]") == bare + 2 * (16 + 32) * 3 / 2 * 320)
     }
 }
