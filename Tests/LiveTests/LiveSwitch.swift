@@ -212,10 +212,17 @@ final class LiveSwitch {
         return text + (try await Command.run(["ip", "-s", "link"], namespace: namespaces.ofSwitch).output)
     }
 
-    /// Pings that go on meanwhile: `count` of them, a hundred a second.
-    func startPing(from source: Int, to destination: Int, count: Int, wait: Int = 3) throws -> Command {
+    /// Pings that go on meanwhile: `count` of them, a hundred a second. They tell of each answer, or of their number at the end.
+    func startPing(
+        from source: Int,
+        to destination: Int,
+        count: Int,
+        wait: Int = 3,
+        tellsOfEach: Bool = false
+    ) throws -> Command {
         try Command(
-            ["ping", "-n", "-q", "-c", "\(count)", "-i", "0.01", "-W", "\(wait)", "10.88.0.\(destination)"],
+            ["ping", "-n"] + (tellsOfEach ? [] : ["-q"])
+                + ["-c", "\(count)", "-i", "0.01", "-W", "\(wait)", "10.88.0.\(destination)"],
             namespace: namespaces.ofHost(source)
         )
     }

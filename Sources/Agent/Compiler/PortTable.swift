@@ -60,9 +60,9 @@ package final class PortTable {
     /// Slots that may be used (again). The last slot stands for no port at all.
     private var freeSlots: [UInt16] = (0..<UInt16(PortSlot.limit - 1)).reversed()
     /// Ports that were removed and that a worker may still use, with what is to be done when none does.
-    private var leaving: [(entry: Entry, done: () -> Void)] = []
+    private(set) var leaving: [(entry: Entry, done: () -> Void)] = []
     /// Those of them that a worker may only use until it works by what was sent.
-    private var closing: [Entry] = []
+    private(set) var closing: [Entry] = []
     /// Whether some worker does not go by the present replicas of a service.
     var replicasAreStale = false
     /// What `publishLists` has sent last, by worker.
@@ -160,22 +160,6 @@ package final class PortTable {
         return entry
     }
 
-    /// Adds the port of a VM, to which nobody is attached yet.
-    func add(vm: VMPort) throws(PortError) -> Entry {
-        let entry = Entry(
-            number: PortNumber(rawValue: vm.settings.number),
-            name: vm.settings.name,
-            end: .vm(vm),
-            slot: try nextSlot(),
-            plan: planWithoutDevice(),
-            region: vm.group.region,
-            trunks: nil,
-            scheduler: nil
-        )
-        try publish(entry, accessVLAN: 0, isShared: true)
-        return entry
-    }
-
     /// Each worker sends by itself.
     func planWithoutDevice() -> QueuePlan {
         QueuePlan(receiveQueues: 0, transmitQueues: workers.count, load: &load)
@@ -250,68 +234,6 @@ package final class PortTable {
         leaving = []
     }
 
-    // MARK: Trust groups
-
-    /// Whether a worker may still take buffers of a region, for one of its ports.
-    func uses(_ region: PacketRegion) -> Bool {
-        let all = Array(entries.values) + leaving.map(\.entry) + closing
-        return all.contains { $0.region?.pool.mempool == region.pool.mempool }
-    }
-
-    /// Lets all devices send what lies in a new region.
-    func map(_ region: PacketRegion) throws(PortError) {
-        for entry in entries.values {
-            do { try entry.device?.map(region) } catch {
-                unmap(region)
-                throw PortError(description: "port \(entry.number) (\(entry.name)): \(error)")
-            }
-        }
-    }
-
-    func unmap(_ region: PacketRegion) {
-        for entry in entries.values { entry.device?.unmap(region) }
-    }
-
-    // MARK: VMs
-
-    /// Lets the workers serve a VM that wants to attach, and runs `done` when they do; false if there is no memory.
-    func attach(_ vm: VMPort, then done: @escaping () -> Void) -> Bool {
-        guard let entry = entries[PortNumber(rawValue: vm.settings.number)],
-            vm.beginAttaching(slot: entry.slot, memory: memory)
-        else { return false }
-        useDestination(of: entry)
-        guard publishLists() else {
-            detach(vm)
-            return false
-        }
-        publisher.seal()
-        publisher.whenApplied(done)
-        return true
-    }
-
-    /// Lets no worker serve a VM any more, and then takes back what it had; false if there is no memory for the lists without it: then a
-    /// worker may serve it yet, and it is to be tried again.
-    @discardableResult
-    func detach(_ vm: VMPort) -> Bool {
-        guard let entry = entries[PortNumber(rawValue: vm.settings.number)] else { return true }
-        vm.beginDetaching()
-        useDestination(of: entry)
-        let isComplete = publishLists()
-        publisher.seal()
-        guard isComplete else { return false }
-        vm.didLeave()
-        publisher.whenApplied { [memory] in vm.didDetach(memory: memory) }
-        return true
-    }
-
-    /// Lets the workers take of a VM what it may say from now on.
-    func adjust(_ vm: VMPort) {
-        for (index, queue) in vm.queues.enumerated() {
-            publisher.store(worker: index, queue.word(\.verdicts), vm.verdicts)
-        }
-        publisher.seal()
-    }
-
     /// Lets the workers keep to what controllers have set of a port. No memory is needed, so it can't fail.
     func configure(_ number: PortNumber, _ config: PortConfig) {
         guard let entry = entries[number] else { return }
@@ -324,7 +246,7 @@ package final class PortTable {
     }
 
     /// Lets the workers send a port's packets where they are to go by now.
-    private func useDestination(of entry: Entry) {
+    func useDestination(of entry: Entry) {
         let config = configs[entry.number] ?? []
         for (index, worker) in workers.enumerated() {
             let destination: Destination =
@@ -350,7 +272,7 @@ package final class PortTable {
 
     /// Sends each worker its list of queues, its list of ports for ALL, the schedulers that it empties, the VMs that it serves, the
     /// directory of ports, and the replicas of services. False if there is no memory for those of all workers: who gets no new ones keeps the former.
-    private func publishLists() -> Bool {
+    func publishLists() -> Bool {
         let sorted = entries.values.sorted { $0.number < $1.number }
         let flooded = sorted.filter { $0.service == nil }
         var complete = true
@@ -400,58 +322,5 @@ package final class PortTable {
             lists[index] = Array(zip(blocks, sizes))
         }
         return complete
-    }
-
-    // MARK: Counters
-
-    /// One port's counters, added up over the workers.
-    package func counters(_ number: PortNumber) -> PortCounters? {
-        entries[number].map { counters(ofSlot: Int($0.slot)) }
-    }
-
-    /// What has gone through a port's queues; nothing if it has none.
-    func queueCounters(_ number: PortNumber) -> [QueueCounters] { entries[number]?.scheduler?.counters ?? [] }
-
-    /// The same for the slot that stands for no port: packet-outs without an ingress port.
-    package var countersWithoutPort: PortCounters { counters(ofSlot: PortSlot.limit - 1) }
-
-    private func counters(ofSlot slot: Int) -> PortCounters {
-        var sum = PortCounters()
-        for worker in workers {
-            let counters = (worker.pointee.ports + slot).pointee.counters
-            sum.receivedPackets &+= counters.receivedPackets
-            sum.receivedBytes &+= counters.receivedBytes
-            sum.transmittedPackets &+= counters.transmittedPackets
-            sum.transmittedBytes &+= counters.transmittedBytes
-            for reason in DropReason.allCases { sum.drops[reason.rawValue] &+= counters.drops[reason.rawValue] }
-        }
-        return sum
-    }
-
-    func statistics(_ number: PortNumber) -> PortStatistics? {
-        guard let entry = entries[number], let counters = counters(number) else { return nil }
-        let device = entry.device?.deviceCounters
-        // What goes to a service counts for the sum of all ports where it leaves, at its replicas.
-        let service = entry.service?.counters
-        // Nobody counts these, so they are all ones.
-        let unknown = UInt64.max
-        return PortStatistics(
-            number: number,
-            receivedPackets: counters.receivedPackets,
-            transmittedPackets: service?.packets ?? counters.transmittedPackets,
-            receivedBytes: counters.receivedBytes,
-            transmittedBytes: service?.bytes ?? counters.transmittedBytes,
-            receiveDropped: device.map { $0.receiveMissed &+ $0.noBuffer } ?? unknown,
-            transmitDropped: counters.drops[DropReason.transmitFull.rawValue]
-                &+ counters.drops[DropReason.handoverFull.rawValue]
-                &+ counters.drops[DropReason.queueFull.rawValue]
-                &+ counters.drops[DropReason.vmFull.rawValue],
-            receiveErrors: device?.receiveErrors ?? unknown,
-            transmitErrors: device?.transmitErrors ?? unknown,
-            receiveFrameErrors: unknown,
-            receiveOverrunErrors: unknown,
-            receiveCRCErrors: unknown,
-            collisions: unknown
-        )
     }
 }
