@@ -3,11 +3,12 @@
 //     allow|deny [PROTOCOL] [from PREFIX] [to PREFIX] [port NUMBER]
 //
 // such as `deny tcp from 10.0.0.0/8 to 192.168.1.1 port 22`. The protocol is tcp, udp, sctp, icmp, icmp6 or a number, the port that of the
-// destination. What no rule fits is let through, and so is what is not IP. A message of another function is a rule, too, before all others.
+// destination. What no rule fits is let through, and so is what is not IP; IP whose headers are not all there is dropped, as no rule could
+// be held against it. A message of another function is a rule, too, before all others.
 
 import NetLib
 
-struct Rule {
+struct Rule: Equatable {
     var verdict: Verdict
     var proto: UInt8?
     var source: Prefix?
@@ -66,12 +67,13 @@ enum Firewall {
         }
         NetworkFunction.run(
             messages: { message in
-                let words = String(decoding: message.bytes, as: UTF8.self).split(separator: " ")
-                if rules.count < 10_000, let rule = Rule(words) { rules.insert(rule, at: 0) }
+                // A copy: the sender may still write to it.
+                let words = String(decoding: [UInt8](message.bytes), as: UTF8.self).split(separator: " ")
+                if rules.count < 10_000, let rule = Rule(words), !rules.contains(rule) { rules.insert(rule, at: 0) }
                 return .drop
             },
             packets: { packet in
-                guard let flow = packet.ip?.flow else { return .next }
+                guard let flow = packet.ip?.flow else { return packet.isIP ? .drop : .next }
                 return rules.first { $0.fits(flow) }?.verdict ?? .next
             }
         )

@@ -15,8 +15,9 @@ enum FlowMonitor {
     static let (shown, most) = (10, 100_000)
 
     static func main() {
-        guard let seconds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) : 2, seconds > 0 else {
-            NetworkFunction.refuse("\"\(CommandLine.arguments[1])\" is no number of seconds")
+        guard let seconds = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1]) : 2, 1...86_400 ~= seconds
+        else {
+            NetworkFunction.refuse("\"\(CommandLine.arguments[1])\" is no number of seconds, 1 to 86400")
         }
         var flows: [FiveTuple: Usage] = [:]
         var others = Usage()

@@ -4,6 +4,8 @@
 //     ringway nf run ./length-limit --config FILE --vm fw -- 500
 #include "netlib.h"
 
+#include <stdlib.h>
+
 static uint64_t decide(struct netlib_packet *packet, void *context)
 {
 	const long *limit = context;
@@ -13,7 +15,12 @@ static uint64_t decide(struct netlib_packet *packet, void *context)
 
 int main(int count, char **words)
 {
-	long limit = count > 1 ? atol(words[1]) : 1000;
+	char *end = NULL;
+	long limit = count > 1 ? strtol(words[1], &end, 10) : 1000;
 
+	if (count > 2 || (end && (end == words[1] || *end))) {
+		fprintf(stderr, "a number of bytes is wanted\n");
+		return 1;
+	}
 	return netlib_run(decide, &limit);
 }

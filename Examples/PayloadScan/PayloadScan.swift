@@ -1,5 +1,5 @@
-// Drops IP packets that have one of the texts in them that a file names, one a line, behind their IP headers. If a firewall's port is
-// named, too, that is told not to let their senders through.
+// Drops IP packets that have one of the texts in them that a file names, one a line, byte for byte, behind their IP headers. If a
+// firewall's port is named, too, that is told not to let their senders through.
 
 import NetLib
 
@@ -61,10 +61,7 @@ enum PayloadScan {
         guard CommandLine.arguments.count == 2 || firewall != nil else {
             NetworkFunction.refuse("the file of texts is wanted, and perhaps the port of a firewall")
         }
-        let texts = NetworkFunction.lines(of: CommandLine.arguments[1]).map {
-            Array($0.words.joined(separator: " ").utf8)
-        }
-        let automaton = Automaton(texts)
+        let automaton = Automaton(NetworkFunction.texts(of: CommandLine.arguments[1]).filter { !$0.isEmpty })
         var senders: [String] = []
         NetworkFunction.run(
             turn: { attachment in

@@ -28,21 +28,26 @@ extension Packet {
     /// Of an IP packet in Ethernet, with VLAN tags or without: its five-tuple, and where what follows the IP headers begins, in bytes from
     /// the packet's beginning. Nil: it is none, or its headers are not all there.
     public var ip: (flow: FiveTuple, payload: Int)? { FiveTuple.parse(UnsafeRawBufferPointer(bytes)) }
+
+    /// Whether its EtherType, behind VLAN tags if there are any, says that it is an IP packet; its headers need not be all there.
+    public var isIP: Bool { FiveTuple.isIP(UnsafeRawBufferPointer(bytes)) }
 }
 
 extension FiveTuple {
+    /// See `Packet.isIP`.
+    package static func isIP(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        switch PacketView(bytes: bytes).etherType?.type {
+        case 0x0800, 0x86dd: true
+        default: false
+        }
+    }
+
     /// See `Packet.ip`.
     package static func parse(_ bytes: UnsafeRawBufferPointer) -> (FiveTuple, Int)? {
         let view = PacketView(bytes: bytes)
-        guard var type = view.load16(12) else { return nil }
-        var place = 14
-        while type == 0x8100 || type == 0x88a8 {
-            guard let next = view.load16(place + 2) else { return nil }
-            (type, place) = (next, place + 4)
-        }
-        switch type {
-        case 0x0800: return view.ipv4(at: place)
-        case 0x86dd: return view.ipv6(at: place)
+        switch view.etherType {
+        case (0x0800, let place)?: return view.ipv4(at: place)
+        case (0x86dd, let place)?: return view.ipv6(at: place)
         default: return nil
         }
     }
@@ -60,6 +65,17 @@ private struct PacketView {
     func load<Word: FixedWidthInteger & BitwiseCopyable>(_ place: Int, as: Word.Type) -> Word? {
         guard place + MemoryLayout<Word>.size <= bytes.count else { return nil }
         return Word(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: Word.self))
+    }
+
+    /// What follows the Ethernet header and VLAN tags, and where it begins.
+    var etherType: (type: UInt16, place: Int)? {
+        guard var type = load16(12) else { return nil }
+        var place = 14
+        while type == 0x8100 || type == 0x88a8 {
+            guard let next = load16(place + 2) else { return nil }
+            (type, place) = (next, place + 4)
+        }
+        return (type, place)
     }
 
     /// RFC 791 §3.1.

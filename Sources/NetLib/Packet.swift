@@ -55,6 +55,6 @@ public struct Packet {
     }
 
     /// Moves its beginning forward by `bytes`, or backward if that is negative, and its end by `tail`; false, and nothing changes, if
-    /// it would not lie in its buffer any more.
+    /// it would not lie in its buffer any more, or be longer than `longest`.
     public mutating func move(start bytes: Int = 0, end tail: Int = 0) -> Bool { netlib_move(&place, bytes, tail) }
 }

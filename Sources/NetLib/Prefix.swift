@@ -3,7 +3,7 @@
 import Glibc
 
 /// An address and how many of its bits count.
-public struct Prefix: Sendable {
+public struct Prefix: Equatable, Sendable {
     public let isIPv6: Bool
     private let address: UInt128
     private let mask: UInt128

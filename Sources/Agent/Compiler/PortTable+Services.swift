@@ -28,7 +28,7 @@ extension PortTable {
     }
 
     /// Gives a service other replicas. Connections of those that stay are not touched; those that come may be added by now or later.
-    func adjust(_ settings: Configuration.Service) {
+    package func adjust(_ settings: Configuration.Service) {
         guard let service = entries[PortNumber(rawValue: settings.number)]?.service else { return }
         service.settings = settings
         publishReplicas()

@@ -215,7 +215,8 @@ package final class PortTable {
         guard !leaving.isEmpty else { return }
         let isComplete = publishLists()
         publisher.seal()
-        guard isComplete else { return }
+        // A slot that a service's replicas still name must not become another port's.
+        guard isComplete, !replicasAreStale else { return }
         closing += leaving.map(\.entry)
         for (entry, done) in leaving {
             publisher.whenApplied { [self] in

@@ -65,6 +65,14 @@ final class RegionFile {
         return true
     }
 
+    /// Removes a file that nobody has open.
+    static func removeUnused(_ path: String) {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        if !cdpdk_is_open_elsewhere(descriptor) { unlink(path) }
+        Glibc.close(descriptor)
+    }
+
     /// Whether a process holds the lock of a file of rings.
     var isLocked: Bool { vmring_is_locked(descriptor) }
 

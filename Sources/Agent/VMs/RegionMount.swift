@@ -77,11 +77,11 @@ struct RegionMount {
     private static let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
     private static let remountFlags = UInt(MS_REMOUNT) | flags
 
-    /// Removes the rings of VMs that there are no more: their pages are needed.
+    /// Removes the rings of VMs that there are no more: their pages are needed. What a function has open stays: its VM may come again.
     func removeRings(exceptOf vms: Set<String>) {
         let files = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         for file in files where file.hasSuffix(".rings") && !vms.contains(String(file.dropLast(6))) {
-            unlink("\(path)/\(file)")
+            RegionFile.removeUnused("\(path)/\(file)")
         }
     }
 

@@ -7,6 +7,9 @@
 /// As many as DPDK has (RTE_MAX_LCORE).
 enum { NETLIB_MOST_WORKERS = 128 };
 
+/// Nanoseconds to wait for the agent's answer.
+enum { NETLIB_ASK_AGAIN = 1000000000 };
+
 /// One ring, as this side sees it.
 struct netlib_ring {
 	struct vmring_parts parts;
@@ -37,6 +40,8 @@ struct netlib {
 
 	// The rest is for the functions here.
 	uint64_t epoch, agent, beats;
+	/// When the agent was last asked to attach, in nanoseconds.
+	uint64_t asked;
 	bool was_attached;
 	/// The worker whose empty buffers are used at present, how many have been given away that it was not shown yet, and whether none was
 	/// found when one was wanted.
@@ -161,18 +166,20 @@ static inline bool netlib_read_rings(struct netlib *self)
 
 /// Asks the agent to attach, if it has not been asked, and tells whether it has. To be called again until it has, every millisecond or
 /// so; also when it has let the function go. False, with a text in `error`: it never will.
+///
+/// Each second it is asked anew: it may have attached the function and, as that had no processor meanwhile, taken it for dead.
 static inline bool netlib_attach(struct netlib *self)
 {
 	struct vmring_header *header = self->header;
-	uint64_t agent = vmring_load(&header->agent_epoch);
+	uint64_t agent = vmring_load(&header->agent_epoch), now = netlib_nanoseconds();
 
 	self->error[0] = 0;
 	if (agent == 0 || header->magic != VMRING_MAGIC) return false;
-	if (agent != self->agent || self->was_attached) {
+	if (agent != self->agent || self->was_attached || (!netlib_is_attached(self) && now - self->asked > NETLIB_ASK_AGAIN)) {
 		if (!netlib_read_rings(self)) return false;
 		// Another one than the last, and not 0.
-		self->epoch = (vmring_load(&header->epoch) + netlib_nanoseconds()) | 1;
-		self->agent = agent;
+		self->epoch = (vmring_load(&header->epoch) + now) | 1;
+		(self->agent = agent, self->asked = now);
 		self->was_attached = false;
 		vmring_store32(&header->attach_flags, self->rings.is_on_host ? VMRING_LOCKED : 0);
 		vmring_store(&header->seen_epoch, agent);

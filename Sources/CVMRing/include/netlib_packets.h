@@ -133,12 +133,12 @@ static inline unsigned netlib_poll_messages(struct netlib *self, netlib_decide *
 }
 
 /// Moves a packet's beginning forward by `bytes`, or backward if that is negative, and its end by `tail`; false, and nothing changes, if
-/// it would not lie in its buffer any more.
+/// it would not lie in its buffer any more, or be longer than NETLIB_LONGEST.
 static inline bool netlib_move(struct netlib_packet *packet, long bytes, long tail)
 {
 	long offset = packet->data - packet->start + bytes, length = packet->length - bytes + tail;
 
-	if (offset < 0 || length < 0 || offset + length > (long)packet->size) return false;
+	if (offset < 0 || length < 0 || length > NETLIB_LONGEST || offset + length > (long)packet->size) return false;
 	packet->data = packet->start + offset;
 	packet->length = (uint16_t)length;
 	return true;
@@ -198,14 +198,17 @@ static inline bool netlib_message(struct netlib *self, uint32_t port, const void
 
 // MARK: Sleeping
 
-/// Whether there is nothing to do.
+/// Whether there is nothing to do. Of empty buffers that have come it is told once: the function may not want them any more.
 static inline bool netlib_is_idle(struct netlib *self)
 {
 	for (unsigned i = 0; i < self->worker_count; i++) {
 		struct netlib_ring *rings = self->workers[i].rings;
 
 		if (netlib_available(&rings[VMRING_RECEIVE]) > 0 || netlib_available(&rings[VMRING_MESSAGES]) > 0) return false;
-		if (self->wants_empty && netlib_available(&rings[VMRING_EMPTY]) > 0) return false;
+		if (self->wants_empty && netlib_available(&rings[VMRING_EMPTY]) > 0) {
+			self->wants_empty = false;
+			return false;
+		}
 	}
 	return netlib_is_attached(self);
 }

@@ -41,8 +41,8 @@ extension Worker {
                 queue.pointee.counters.made &+= returned.isPacket ? 0 : 1
             } else if reason == nil, UInt32(returned.verdict) == VMRING_MESSAGE.rawValue {
                 pass(returned, from: queue, to: &receiver)
-            } else if reason == .verdict, !returned.isPacket {
-                // Nothing was made of it.
+            } else if reason != nil, !returned.isPacket {
+                // No packet was made of it.
                 free(returned.mbuf)
             } else {
                 queue.pointee.counters.made &+= returned.isPacket ? 0 : 1

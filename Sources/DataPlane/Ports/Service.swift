@@ -135,10 +135,12 @@ package struct Service {
     /// The replica that has the fewest of this worker's packets in hand or coming.
     private mutating func leastLoaded(_ ports: UnsafeMutablePointer<PortSlot>) -> Int? {
         let count = ReplicaList.count(list)
+        // There may be fewer replicas than last time.
+        let start = turn < count ? turn : 0
         var best: (place: Int, slot: Int)?
         var least = UInt64.max
         for step in 0..<count {
-            let next = turn &+ step
+            let next = start &+ step
             let place = next < count ? next : next &- count
             let slot = ReplicaList.slot(place, in: list)
             let destination = Destination(rawValue: ports[slot].destination)

@@ -38,11 +38,15 @@ extension Worker {
         return (sent, bytes)
     }
 
-    /// The packet in the VM's region: itself, or a copy of it, and then it is freed; nil if there is no buffer for a copy.
+    /// The packet in the VM's region: itself, or a copy of it, and then it is freed; nil if there is no buffer for a copy, or if it is
+    /// longer than what a VM may give back.
     @inline(__always)
     private borrowing func inRegion(_ mbuf: OpaquePointer, of queue: UnsafeMutablePointer<VMQueue>) -> OpaquePointer? {
         let pool = queue.pointee.region.pool.mempool
-        if cdpdk_mbuf_pool(mbuf) == pool, cdpdk_mbuf_packet_length(mbuf) == cdpdk_mbuf_data_length(mbuf) { return mbuf }
+        let length = cdpdk_mbuf_packet_length(mbuf)
+        if cdpdk_mbuf_pool(mbuf) == pool, length == cdpdk_mbuf_data_length(mbuf), length <= PacketPool.longestPacket {
+            return mbuf
+        }
         return copy(mbuf, into: pool, of: queue)
     }
 

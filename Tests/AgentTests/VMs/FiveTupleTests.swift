@@ -27,6 +27,17 @@ struct FiveTupleTests {
         #expect("\(flow)" == "tcp 10.0.0.1:1024 > 10.0.0.2:80" && payload == 14 + tags.count + 24)
     }
 
+    @Test("an IP packet is one, however little there is of it")
+    func short() {
+        let frame = Self.addresses + [0x81, 0, 0, 5, 8, 0] + Self.tcp
+        for count in 0..<frame.count - 16 {
+            let bytes = Array(frame[..<count])
+            #expect(parse(bytes) == nil && bytes.withUnsafeBytes { FiveTuple.isIP($0) } == (count >= 18), "\(count)")
+        }
+        #expect(!(Self.addresses + [8, 6] + Self.tcp).withUnsafeBytes { FiveTuple.isIP($0) })
+        #expect((Self.addresses + [0x86, 0xdd]).withUnsafeBytes { FiveTuple.isIP($0) })
+    }
+
     @Test("of IPv6, behind extension headers, and in fragments without ports")
     func ipv6() throws {
         func frame(fragment: UInt8) -> [UInt8] {

@@ -234,11 +234,16 @@ extension FunctionSwitch {
 
     /// A rule: what comes in by a port goes out by others.
     func forward(from inPort: UInt32, to outPorts: [UInt32]) throws {
+        try forward(from: inPort, outPorts.map { .output(PortNumber(rawValue: $0), maxLength: 0) })
+    }
+
+    /// A rule for what comes in by a port.
+    func forward(from inPort: UInt32, _ actions: [Action]) throws {
         try system.execute(
             FlowMod(
                 priority: 1,
                 match: Match([MatchField(.inPort, UInt128(inPort))]),
-                instructions: [.applyActions(outPorts.map { .output(PortNumber(rawValue: $0), maxLength: 0) })]
+                instructions: [.applyActions(actions)]
             )
         )
     }

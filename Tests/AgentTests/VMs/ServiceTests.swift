@@ -285,6 +285,22 @@ struct ServiceTests {
         #expect(lab.missing == 0 && lab.system.missingPackets == 0)
     }
 
+    @Test("lets those that are left take turns when replicas are taken from it", arguments: [(3, 1), (4, 2), (4, 1)])
+    func fewer(before: Int, after: Int) throws {
+        let lab = try ServiceLab(replicas: before)
+        for replica in 0..<before { try lab.start(replica) }
+        // The last one's turn is next.
+        _ = try lab.replicas(of: Self.connections(2 * before - 1).there)
+        var settings = lab.configuration.services[0]
+        settings.replicas = Array(settings.replicas.prefix(after))
+        lab.system.datapath.ports.adjust(settings)
+        lab.system.settle()
+        let (new, _) = try Self.connections(60, from: 1000)
+        let places = try lab.replicas(of: new)
+        for replica in 0..<after { #expect(places.filter { $0 == replica }.count == 60 / after, "\(places)") }
+        #expect(lab.missing == 0 && lab.system.missingPackets == 0)
+    }
+
     @Test("keeps what it remembers, however many connections come, and sends the others by their hash")
     func overflow() throws {
         let lab = try ServiceLab(connections: 64)

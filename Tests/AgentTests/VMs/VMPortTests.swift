@@ -138,6 +138,47 @@ struct VMPortTests {
         #expect(!isAttached && lab.missing == 0)
     }
 
+    @Test("attaches a function that it took for dead before that knew")
+    func lateness() throws {
+        let lab = try Lab()
+        let function = try lab.makeFunction()
+        var turns = 0
+        // It asks, and has no processor for longer than it may be silent.
+        let isAttached = try function.attachment.attach(unless: {
+            turns += 1
+            return turns > 1
+        })
+        #expect(!isAttached)
+        lab.look()
+        #expect(lab.port.state == .attached)
+        lab.now = lab.now + .milliseconds(1001)
+        lab.look()
+        #expect(lab.port.lastEnd == .silent)
+        lab.look()
+        let start = NIODeadline.now()
+        try lab.attach(function)
+        #expect(NIODeadline.now() - start < .seconds(10) && lab.states == [true, false, true])
+    }
+
+    @Test("moves a packet within its buffer, and makes it no longer than it may be")
+    func moves() throws {
+        let lab = try Lab()
+        let function = try lab.makeFunction()
+        try lab.attach(function)
+        #expect(lab.receive()?.drops == [])
+        var refused: [Bool] = []
+        _ = function.attachment.poll { packet in
+            refused = [
+                packet.move(end: 2048 - 60 + 1), packet.move(start: -2000), packet.move(start: 61),
+                packet.move(end: -61),
+            ]
+            return packet.move(start: -4, end: 2048 - 64) ? .next : .drop
+        }
+        #expect(refused == [false, false, false, false])
+        #expect(lab.receiveFromVM().outputs.map(\.bytes.count) == [2048])
+        #expect(lab.port.counters.violations == 0 && lab.missing == 0)
+    }
+
     @Test("takes back what a function had in hand, however it ends, a thousand times")
     func churn() throws {
         let lab = try Lab()
@@ -212,6 +253,8 @@ struct VMPortTests {
         let folder = "\(configuration.regionFolder)/\(configuration.groupNames[0])"
         let (stale, used) = ("\(folder)/gone.rings", "\(folder)/packets")
         try Data().write(to: URL(fileURLWithPath: stale))
+        // A function waits there for its VM to come again.
+        let waiting = open("\(folder)/waiting.rings", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         let file = open(used, O_RDONLY)
         var before = stat()
         fstat(file, &before)
@@ -220,6 +263,8 @@ struct VMPortTests {
         try second.makeGroups(configuration, isHuge: false)
         var after = stat()
         stat(used, &after)
+        #expect(access("\(folder)/waiting.rings", F_OK) == 0)
+        close(waiting)
         #expect(access(stale, F_OK) != 0 && after.st_ino == before.st_ino && after.st_dev == before.st_dev)
         close(file)
         second.close()

@@ -42,6 +42,21 @@ struct VMQueueTests {
         #expect(lab.queue.pointee.counters.copied == 0 && lab.region.lent == 0 && lab.missing == 0)
     }
 
+    @Test("hands over no packet that is longer than what the function may give back")
+    func longest() throws {
+        let lab = try makeLab()
+        let frame = Self.frame.prefix(14) + [UInt8](repeating: 1, count: PacketPool.longestPacket - 14)
+        #expect(lab.receive([UInt8](frame))?.drops == [])
+        var descriptor = try #require(lab.take())
+        descriptor.verdict = UInt8(VMRING_NEXT.rawValue)
+        lab.give(descriptor)
+        #expect(lab.receiveFromVM().outputs.map(\.bytes.count) == [2048])
+        // With a tag it is longer than that. Its buffer has room for it.
+        try lab.forward(from: 3, [.pushVLAN(0x8100), .output(PortNumber(rawValue: 4), maxLength: 0)])
+        #expect(lab.receive([UInt8](frame), port: 3)?.drops == [.noBuffer] && lab.take() == nil)
+        #expect(lab.queue.pointee.counters.violations == 0 && lab.region.lent == 0 && lab.missing == 0)
+    }
+
     @Test("lets the function make a packet longer and shorter at both ends")
     func moves() throws {
         let lab = try makeLab()
