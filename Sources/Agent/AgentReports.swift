@@ -217,6 +217,7 @@ extension Agent {
             (report.copied, report.wakes) = (counters.copied, counters.wakes)
             (report.foreignBuffers, report.badPlaces) = (counters.foreignBuffers, counters.badPlaces)
             report.badVerdicts = counters.badVerdicts
+            report.queues = vm.settings.queues
             (report.empty, report.messages, report.made) = (vm.settings.empty, vm.settings.messages, counters.made)
             (report.messagesSent, report.messagesReceived) = (counters.messagesSent, counters.messagesReceived)
             (report.messagesFull, report.messagesUnreachable) = (counters.messagesFull, counters.messagesUnreachable)

@@ -8,9 +8,10 @@ public struct AttachError: Error, CustomStringConvertible {
     public let description: String
 }
 
-/// Attached to the agent or not, at one VM's port. For one thread.
+/// Attached to the agent or not, at one VM's port. For one thread; of a function with a thread for each queue each has a part of its own.
 public struct Attachment: ~Copyable {
     @usableFromInline let state: UnsafeMutablePointer<netlib>
+    private let isPart: Bool
 
     /// Opens the memory that the agent has made for the VM; `attach` comes next.
     ///
@@ -19,12 +20,24 @@ public struct Attachment: ~Copyable {
     ///   - rings: On the host `<run directory>/<datapath>.vms/<group>/<vm>.rings`; in a virtual machine as above.
     public init(packets: String, rings: String) throws(AttachError) {
         state = try Self.opened { netlib_open($0, packets, rings) }
+        isPart = false
     }
 
     /// Opens what RINGWAY_PACKETS and RINGWAY_RINGS name, as `ringway nf run` sets them; without these the memory that a virtual machine
     /// has as devices.
-    public init() throws(AttachError) {
+    ///
+    /// - Parameter hasThreads: Whether each of the port's queues is to be served by a thread of its own (`serveQueues`).
+    public init(hasThreads: Bool = false) throws(AttachError) {
         state = try Self.opened { netlib_open_found($0) }
+        state.pointee.has_threads = hasThreads
+        isPart = false
+    }
+
+    /// The part of an attached function that serves one queue.
+    init(part queue: UInt32, of whole: UnsafePointer<netlib>) {
+        state = UnsafeMutablePointer<netlib>.allocate(capacity: 1)
+        netlib_share(state, whole, queue)
+        isPart = true
     }
 
     private static func opened(
@@ -50,7 +63,7 @@ public struct Attachment: ~Copyable {
     public var complaint: String? { netlib_complaint(state).map { String(cString: $0) } }
 
     deinit {
-        netlib_close(state)
+        if !isPart { netlib_close(state) }
         state.deallocate()
     }
 
@@ -103,7 +116,7 @@ public struct Attachment: ~Copyable {
             let available = netlib_available(ring)
             guard available > 0 else { continue }
             for _ in 0..<available {
-                var packet = Packet(netlib_take(state, ring))
+                var packet = Packet(netlib_take(state, worker, ring))
                 let verdict = decide(&packet)
                 netlib_give(worker, &packet.place, verdict.word)
             }
@@ -120,7 +133,7 @@ public struct Attachment: ~Copyable {
     @inlinable
     public mutating func makePacket(of count: Int, _ fill: (inout Packet) -> Verdict) -> Bool {
         guard (0...Packet.longest).contains(count), let worker = netlib_maker(state) else { return false }
-        var packet = Packet(netlib_take(state, netlib_ring_of(worker, VMRING_EMPTY)))
+        var packet = Packet(netlib_take(state, worker, netlib_ring_of(worker, VMRING_EMPTY)))
         packet.place.length = UInt16(count)
         let verdict = fill(&packet)
         netlib_give_made(state, worker, &packet.place, verdict.word)

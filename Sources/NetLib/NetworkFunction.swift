@@ -48,6 +48,26 @@ public enum NetworkFunction {
         exit(0)
     }
 
+    /// The same with a thread for each of the port's queues (`vms[].queues`). All packets of a connection, in both directions, come by
+    /// the same queue, and so to the same thread; `queue` of the packet tells which.
+    @inlinable
+    public static func runThreads(packets decide: @escaping @Sendable (inout Packet) -> Verdict) -> Never {
+        listenToSignals()
+        do throws(AttachError) {
+            var attachment = try Attachment(hasThreads: true)
+            if let complaint = attachment.complaint { announce(complaint) }
+            while try attachment.attach(unless: { isOver }) {
+                announce("attached as port \(attachment.port)")
+                try attachment.serveQueues { part in poll(&part, every: .max, {}) { $0.poll(decide) } }
+            }
+            attachment.detach()
+        } catch {
+            announce(error.description)
+            exit(1)
+        }
+        exit(0)
+    }
+
     /// Polls until the agent has let the function go, or the function is to end.
     @inlinable
     static func poll(

@@ -37,6 +37,8 @@ public struct Packet {
 
     /// The number of the buffer that it lies in: the same in all functions of the group that it goes through.
     @inlinable public var buffer: UInt32 { place.buffer }
+    /// The queue that it came by; 0 unless the port has several.
+    @inlinable public var queue: Int { Int(place.queue) }
     /// Where it begins in its buffer, in bytes.
     @inlinable public var offset: Int { place.data - place.start }
     /// Bytes of the longest one.

@@ -255,7 +255,7 @@ extension LiveTests {
         }
 
         /// User and system time, in hundredths of a second (proc(5)).
-        private static func processorTime(of pid: pid_t) throws -> Int {
+        static func processorTime(of pid: pid_t) throws -> Int {
             let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
             // Behind the name, which may have blanks in it.
             let fields = text[text.index(after: try #require(text.lastIndex(of: ")")))...].split(separator: " ")

@@ -84,12 +84,14 @@ final class Guest {
         return first.upperBound <= last.lowerBound ? String(text[first.upperBound..<last.lowerBound]) : ""
     }
 
-    /// The packets that `trace-function` tells of in a text: their bytes and buffers.
-    static func traced(_ text: String, _ kind: Substring = "packet") -> [(bytes: Int, buffer: Int)] {
+    /// The packets that `trace-function` tells of in a text: their bytes, buffers and queues.
+    static func traced(_ text: String, _ kind: Substring = "packet") -> [(bytes: Int, buffer: Int, queue: Int)] {
         text.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
-            guard words.starts(with: [kind, "of"]), words.count == 10 else { return nil }
-            return Int(words[2]).flatMap { bytes in Int(words[9]).map { (bytes, $0) } }
+            guard words.starts(with: [kind, "of"]), words.count == 13, let bytes = Int(words[2]),
+                let buffer = Int(words[9]), let queue = Int(words[12])
+            else { return nil }
+            return (bytes, buffer, queue)
         }
     }
 

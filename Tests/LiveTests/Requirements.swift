@@ -55,6 +55,7 @@ enum Requirements {
 
     /// A function in C that makes packets and sends messages.
     static let mirror = root.appendingPathComponent("Fixtures/functions/mirror.c").path
+    static let threads = root.appendingPathComponent("Fixtures/functions/threads.c").path
     static let lengthLimit = root.appendingPathComponent("Examples/LengthLimit/length-limit.c").path
 
     /// Makes certificates.

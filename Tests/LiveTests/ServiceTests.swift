@@ -23,42 +23,9 @@ extension LiveTests {
             return live
         }
 
-        private func startSender(_ live: LiveSwitch, first: Int, count: Int, rounds: Int) throws -> Command {
-            try Command(
-                ["python3", Requirements.flows, "send", "10.88.0.2"] + [first, count, rounds].map(String.init) + [
-                    "0.01"
-                ],
-                namespace: live.namespaces.ofHost(1)
-            )
-        }
-
         /// Waits until so many connections have been given a replica.
         private func expectConnections(_ count: Int, _ live: LiveSwitch) async throws {
             #expect(try await eventually { try await live.show("services").first?.number("connections") == count })
-        }
-
-        /// What comes until the sender has ended.
-        private func startReceiver(_ live: LiveSwitch) async throws -> Command {
-            let receiver = try Command(
-                ["python3", Requirements.flows, "receive", "20"],
-                namespace: live.namespaces.ofHost(2)
-            )
-            let isOpen = try await eventually {
-                try await Command.run(["ss", "-Huln"], namespace: live.namespaces.ofHost(2)).output.contains(":7000")
-            }
-            #expect(isOpen)
-            return receiver
-        }
-
-        /// By flow: the types of service in the order of the packets, and their numbers.
-        private func flows(_ receiver: Command) async throws -> [Int: (marks: [Int], numbers: [Int])] {
-            let outcome = try await receiver.outcome()
-            let flows = try JSONDecoder().decode([String: [[Int]]].self, from: Data(outcome.output.utf8))
-            return Dictionary(
-                uniqueKeysWithValues: flows.map { port, packets in
-                    (Int(port) ?? 0, (packets.map { $0[0] }, packets.map { $0[1] }))
-                }
-            )
         }
 
         @Test("flows stay where they are while replicas come and go, and none is reordered")
@@ -67,24 +34,24 @@ extension LiveTests {
             let a = try await live.startFunction("a")
             #expect(try await live.ofctl("dump-ports-desc").output.contains("100(service)"))
             // The second one starts while 20 flows go through the first.
-            var receiver = try await startReceiver(live)
-            var sender = try startSender(live, first: 5000, count: 20, rounds: 150)
+            var receiver = try await live.startFlowReceiver()
+            var sender = try live.startFlows(first: 5000, count: 20, rounds: 150)
             try await expectConnections(20, live)
             let b = try await live.startFunction("b")
             #expect(try await sender.outcome().status == 0)
-            var flows = try await flows(receiver)
+            var flows = try await live.flows(receiver)
             #expect(flows.count == 20)
             for (port, flow) in flows {
                 #expect(flow.numbers == Array(0..<150), "\(port): nothing is lost or reordered")
                 #expect(flow.marks.allSatisfy { $0 == 40 }, "\(port): it stays")
             }
             // Twenty more are spread; then the first replica ends in the middle.
-            receiver = try await startReceiver(live)
-            sender = try startSender(live, first: 5000, count: 40, rounds: 200)
+            receiver = try await live.startFlowReceiver()
+            sender = try live.startFlows(first: 5000, count: 40, rounds: 200)
             try await expectConnections(40, live)
             a.send(SIGTERM)
             #expect(try await sender.outcome().status == 0)
-            flows = try await self.flows(receiver)
+            flows = try await live.flows(receiver)
             #expect(flows.count == 40)
             for (port, flow) in flows {
                 #expect(flow.numbers == flow.numbers.sorted(), "\(port): not reordered")
@@ -115,25 +82,25 @@ extension LiveTests {
         func reload() async throws {
             let live = try await makeSwitch(["a"])
             let a = try await live.startFunction("a")
-            var receiver = try await startReceiver(live)
-            var sender = try startSender(live, first: 5000, count: 20, rounds: 150)
+            var receiver = try await live.startFlowReceiver()
+            var sender = try live.startFlows(first: 5000, count: 20, rounds: 150)
             try await expectConnections(20, live)
             live.settings.vms = ["a", "b"]
             live.settings.services = ["{number: 100, name: service, replicas: [a, b]}"]
             try await expectReload(live, ["vm 11 (b) added", "service 100 (service) changed"])
             let b = try await live.startFunction("b")
             #expect(try await sender.outcome().status == 0)
-            for (port, flow) in try await flows(receiver) {
+            for (port, flow) in try await live.flows(receiver) {
                 #expect(flow.numbers == Array(0..<150) && Set(flow.marks) == [40], "\(port): it stays, nothing is lost")
             }
-            receiver = try await startReceiver(live)
-            sender = try startSender(live, first: 5000, count: 40, rounds: 150)
+            receiver = try await live.startFlowReceiver()
+            sender = try live.startFlows(first: 5000, count: 40, rounds: 150)
             try await expectConnections(40, live)
             // Out of the service, but running: nothing that it has in hand is lost.
             live.settings.services = ["{number: 100, name: service, replicas: [b]}"]
             try await expectReload(live, ["service 100 (service) changed"])
             #expect(try await sender.outcome().status == 0)
-            let last = try await flows(receiver)
+            let last = try await live.flows(receiver)
             #expect(last.count == 40)
             for (port, flow) in last {
                 #expect(flow.numbers.count == 150 && flow.marks.last == 80, "\(port): moved, and nothing is lost")

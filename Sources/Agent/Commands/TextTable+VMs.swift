@@ -9,7 +9,7 @@ extension TextTable {
         for vm in vms {
             add([
                 "\(vm.number)", vm.name, vm.group, vm.state, "\(vm.attachments)", vm.lastEnd ?? "-",
-                "\(vm.lent) of \(vm.ring + vm.empty + vm.messages)", "\(vm.transmitPackets)", "\(vm.receivePackets)",
+                "\(vm.lent)", "\(vm.transmitPackets)", "\(vm.receivePackets)",
                 "\(vm.copied)",
                 "\(vm.made)", "\(vm.messagesSent)/\(vm.messagesReceived)",
                 "\(vm.violations)",

@@ -76,8 +76,10 @@ extension PortTable {
 
     /// Lets the workers take of a VM what it may say from now on.
     func adjust(_ vm: VMPort) {
-        for (index, queue) in vm.queues.enumerated() {
-            publisher.store(worker: index, queue.word(\.verdicts), vm.verdicts)
+        for index in workers.indices {
+            for queue in vm.queues(ofWorker: index) {
+                publisher.store(worker: index, queue.word(\.verdicts), vm.verdicts)
+            }
         }
         publisher.seal()
     }

@@ -291,7 +291,7 @@ package final class PortTable {
                 }
             }
             let schedulers = sorted.filter { $0.plan.transmit == .owner(index) }.compactMap { $0.scheduler?.block }
-            let vmQueues = sorted.compactMap { $0.vm?.served(byWorker: index) }
+            let vmQueues = sorted.flatMap { $0.vm?.served(byWorker: index) ?? [] }
             let sizes = [
                 ReceivePlan.size(count: queues.count), SlotList.size(count: flooded.count),
                 PointerList.size(count: schedulers.count), PointerList.size(count: vmQueues.count),
@@ -304,7 +304,7 @@ package final class PortTable {
             ReceivePlan.initialize(blocks[0], queues, wake: worker.pointee.wakeDescriptor)
             SlotList.initialize(blocks[1], flooded.map(\.slot))
             PointerList.initialize(blocks[2], schedulers)
-            PointerList.initialize(blocks[3], vmQueues)
+            PointerList.initialize(blocks[3], vmQueues.map { UnsafeMutableRawPointer($0) })
             PortDirectory.initialize(blocks[4], sorted.map { ($0.number.rawValue, $0.slot) })
             let settings = worker.pointee.settings
             let words = [
@@ -316,7 +316,6 @@ package final class PortTable {
             }
             // What a VM has fed up to now may be going.
             for queue in vmQueues {
-                let queue = queue.assumingMemoryBound(to: VMQueue.self)
                 publisher.store(worker: index, queue.word(\.feeds.queue), 0)
             }
             for old in lists[index] { publisher.retire(old.block, old.bytes) }

@@ -57,8 +57,14 @@ extension Configuration {
                 }
                 if set(&vm.name, name?.parsed(parseName)) { names.take("name", name, vm.name) }
                 set(&vm.group, group?.parsed(parseName))
-                // One queue for each worker is all that there is yet.
-                _ = mapping["queues"]?.number(1...1)
+                let queues = mapping["queues"]
+                if set(&vm.queues, queues?.number(1...Limits.vmQueues)),
+                    vm.queues * workers.cores.count > Limits.vmPairs
+                {
+                    queues?.fail(
+                        "\(vm.queues) with each of \(workers.cores.count) workers are too many: at most \(Limits.vmPairs) are wanted"
+                    )
+                }
                 set(&vm.ring, mapping["ring"]?.powerOfTwo(Limits.vmRing))
                 set(&vm.empty, mapping["empty"]?.powerOfTwo(Limits.vmBuffers, orNone: true))
                 set(&vm.messages, mapping["messages"]?.powerOfTwo(Limits.vmBuffers, orNone: true))

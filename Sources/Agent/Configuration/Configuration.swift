@@ -179,9 +179,12 @@ package struct Configuration: Equatable, Sendable {
         package var name: String
         /// The trust group; 1 to 15 bytes.
         package var group: String
-        /// Packets that it may have in hand, for each worker: places of a ring, a power of two.
+        /// With each worker: as many threads of a function can work.
+        package var queues = 1
+        /// Packets that it may have in hand, for each worker and queue: places of a ring, a power of two.
         package var ring = usualRing
-        /// Empty buffers that it gets, for packets that it makes, and messages that it may have in hand, for each worker: 0, or a power of two.
+        /// Empty buffers that it gets, for packets that it makes, and messages that it may have in hand, for each worker and queue: 0, or a
+        /// power of two.
         package var empty = 0
         package var messages = 0
         /// What it may say of a packet.

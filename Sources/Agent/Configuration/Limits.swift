@@ -1,6 +1,7 @@
 // The ranges that configuration values are checked against, in one place. docs/configuration.md states them, and a test
 // tries both ends of each.
 
+import CVMRing
 import NIOCore
 
 enum Limits {
@@ -53,6 +54,9 @@ enum Limits {
     static let message = 1024...65_535
     /// Packets that a VM may have in hand.
     static let vmRing = 64...4096
+    static let vmQueues = Int(VMRING_QUEUES)
+    /// Of one VM with all workers: as many as NetLib serves.
+    static let vmPairs = NETLIB_MOST_WORKERS
     /// Empty buffers, or messages, that a VM may have, if any.
     static let vmBuffers = 16...4096
     /// Packet buffers of a trust group: the region's file has 4 GiB.

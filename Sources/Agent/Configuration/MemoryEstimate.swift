@@ -103,9 +103,9 @@ extension Configuration {
     }
 
     /// Packet buffers that the ports and VMs of a trust group need: those of the ports as above, and what each VM may have
-    /// of each worker.
+    /// of each worker and queue.
     package func buffersNeeded(ofGroup name: String) -> Int {
-        let lent = vms.filter { $0.group == name }.reduce(0) { $0 + $1.ring + $1.empty + $1.messages }
+        let lent = vms.filter { $0.group == name }.reduce(0) { $0 + $1.queues * ($1.ring + $1.empty + $1.messages) }
         return buffers(of: ports.filter { $0.group == name }) + lent * workers.cores.count
     }
 

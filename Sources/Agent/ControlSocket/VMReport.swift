@@ -13,9 +13,11 @@ package struct VMReport: Codable, Hashable, Sendable {
     package var attachments = 0
     /// Why the last attachment ended; nil: none has.
     package var lastEnd: String?
-    /// Packets that it may have in hand, for each worker.
+    /// Queues with each worker.
+    package var queues = 1
+    /// Packets that it may have in hand, for each worker and queue.
     package var ring: Int
-    /// Empty buffers and messages that it may have besides, for each worker.
+    /// Empty buffers and messages that it may have besides, for each worker and queue.
     package var empty = 0
     package var messages = 0
     /// Buffers that it has, in rings and in hand.

@@ -8,6 +8,7 @@ import Glibc
 final class RingRegion {
     let file: RegionFile
     private let workers: Int
+    private let queues: Int
     private let sizes: RingSizes
     private let port: UInt32
     private let packetBytes: Int
@@ -23,29 +24,22 @@ final class RingRegion {
     }
 
     /// Bytes that the region takes: whole pages.
-    static func bytes(workers: Int, sizes: RingSizes, pageSize: Int) -> Int {
-        offset(ofRing: 0, worker: workers, workers: workers, sizes: sizes).roundedUp(to: pageSize)
+    static func bytes(workers: Int, queues: Int, sizes: RingSizes, pageSize: Int) -> Int {
+        offset(ofRing: 0, pair: workers * queues, of: workers * queues, sizes: sizes).roundedUp(to: pageSize)
     }
 
-    /// Where a ring of `RingSizes.rings` lies; that of the worker behind the last one is the end.
-    private static func offset(ofRing index: Int, worker: Int, workers: Int, sizes: RingSizes) -> Int {
+    /// Where a ring of `RingSizes.rings` lies, of a worker and a queue; that of the pair behind the last one is the end.
+    private static func offset(ofRing index: Int, pair: Int, of pairs: Int, sizes: RingSizes) -> Int {
         let count = sizes.rings.count
-        let list = MemoryLayout<vmring_header>.size + count * workers * MemoryLayout<vmring_entry>.stride
-        return list.roundedUp(to: 4096) + worker * sizes.offset(ofRing: count) + sizes.offset(ofRing: index)
+        let list = MemoryLayout<vmring_header>.size + count * pairs * MemoryLayout<vmring_entry>.stride
+        return list.roundedUp(to: 4096) + pair * sizes.offset(ofRing: count) + sizes.offset(ofRing: index)
     }
 
     /// Makes the region, in a file that may have been another agent's: a VM that is attached to that one sees that it is no more.
-    init(
-        file: RegionFile,
-        workers: Int,
-        sizes: RingSizes,
-        port: UInt32,
-        packets: RegionFile,
-        buffers: Int,
-        heartbeatMilliseconds: UInt32
-    ) {
-        (self.file, self.workers, self.sizes, self.port) = (file, workers, sizes, port)
-        (packetBytes, self.buffers, self.heartbeatMilliseconds) = (packets.bytes, buffers, heartbeatMilliseconds)
+    init(file: RegionFile, of vm: Configuration.VM, workers: Int, packets: RegionFile, buffers: Int) {
+        (self.file, self.workers, queues, sizes) = (file, workers, vm.queues, vm.ringSizes)
+        (port, heartbeatMilliseconds) = (vm.number, vm.heartbeatMilliseconds)
+        (packetBytes, self.buffers) = (packets.bytes, buffers)
         vmring_store(header.word(\.agent_epoch), 0)
         describe()
     }
@@ -63,15 +57,15 @@ final class RingRegion {
         header.pointee.heartbeat_limit = heartbeatMilliseconds
         let entries = (file.memory + MemoryLayout<vmring_header>.size).assumingMemoryBound(to: vmring_entry.self)
         var count = 0
-        for worker in 0..<workers {
+        for pair in 0..<workers * queues {
             for (index, ring) in sizes.rings.enumerated() where ring.capacity > 0 {
                 entries[count] = vmring_entry(
                     kind: UInt16(ring.kind.rawValue),
-                    queue: 0,
-                    worker: UInt16(worker),
+                    queue: UInt16(pair % queues),
+                    worker: UInt16(pair / queues),
                     reserved: 0,
                     capacity: UInt64(ring.capacity),
-                    offset: UInt64(offset(ofRing: index, worker: worker))
+                    offset: UInt64(offset(ofRing: index, pair: pair))
                 )
                 count += 1
             }
@@ -86,26 +80,26 @@ final class RingRegion {
         vmring_store(header.word(\.agent_epoch), 0)
     }
 
-    /// The rings to and from a worker.
-    func rings(ofWorker worker: Int) -> VMQueue.Rings {
+    /// The rings to and from a worker, of one queue.
+    func rings(ofWorker worker: Int, queue: Int) -> VMQueue.Rings {
         let places = sizes.rings.enumerated().map { index, ring in
-            (vmring_locate(file.memory + offset(ofRing: index, worker: worker)), ring.capacity)
+            (vmring_locate(file.memory + offset(ofRing: index, pair: worker * queues + queue)), ring.capacity)
         }
         return VMQueue.Rings(packets: places[0], given: places[1], empty: places[2], messages: places[3])
     }
 
     /// Sets all positions to 0. No worker uses the rings.
     func clear() {
-        for worker in 0..<workers {
+        for pair in 0..<workers * queues {
             for index in sizes.rings.indices {
-                (file.memory + offset(ofRing: index, worker: worker))
+                (file.memory + offset(ofRing: index, pair: pair))
                     .initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<vmring_ring>.size)
             }
         }
     }
 
-    private func offset(ofRing index: Int, worker: Int) -> Int {
-        Self.offset(ofRing: index, worker: worker, workers: workers, sizes: sizes)
+    private func offset(ofRing index: Int, pair: Int) -> Int {
+        Self.offset(ofRing: index, pair: pair, of: workers * queues, sizes: sizes)
     }
 
     /// The VM epoch that is attached; 0: none.
@@ -125,6 +119,6 @@ final class RingRegion {
     /// Whether it says that it is a process that holds the lock.
     var claimsLock: Bool { vmring_load32(header.word(\.attach_flags)) & VMRING_LOCKED != 0 }
 
-    /// What a process sleeps on.
-    var sleepWord: UnsafeMutablePointer<UInt32> { header.word(\.need_wakeup) }
+    /// What a process sleeps on that waits for something in one of a queue's rings.
+    func sleepWord(ofQueue queue: Int) -> UnsafeMutablePointer<UInt32> { vmring_sleep_word(header, UInt32(queue)) }
 }

@@ -41,6 +41,7 @@ package final class TrustGroup {
         let fits = isHuge && EAL.availableHugePageMegabytes() << 20 >= bytes(true)
         let spare = RingRegion.bytes(
             workers: workers,
+            queues: 1,
             sizes: RingSizes(packets: Configuration.VM.usualRing),
             pageSize: RegionMount.pageSize(isHuge: fits)
         )
@@ -94,28 +95,15 @@ package final class TrustGroup {
     // MARK: Rings
 
     /// Makes the rings of one VM, in `<folder>/<group>/<vm>.rings`.
-    func makeRings(
-        vm: String,
-        sizes: RingSizes,
-        port: UInt32,
-        heartbeatMilliseconds: UInt32
-    ) throws(GroupError) -> RingRegion {
-        let path = "\(mount.path)/\(vm).rings"
+    func makeRings(of vm: Configuration.VM) throws(GroupError) -> RingRegion {
+        let path = "\(mount.path)/\(vm.name).rings"
         leave(path)
-        let bytes = RingRegion.bytes(workers: workers, sizes: sizes, pageSize: mount.pageSize)
+        let bytes = vm.ringBytes(workers: workers, pageSize: mount.pageSize)
         let file: RegionFile
         do { file = try RegionFile(path: path, bytes: bytes) } catch {
-            throw GroupError(description: "vm \(vm): \(error)")
+            throw GroupError(description: "vm \(vm.name): \(error)")
         }
-        return RingRegion(
-            file: file,
-            workers: workers,
-            sizes: sizes,
-            port: port,
-            packets: packets,
-            buffers: region.count,
-            heartbeatMilliseconds: heartbeatMilliseconds
-        )
+        return RingRegion(file: file, of: vm, workers: workers, packets: packets, buffers: region.count)
     }
 
     /// Takes the rings of a VM that there is no more. As long as a function has their file open it stays: a VM of that name that
@@ -171,7 +159,14 @@ extension Configuration {
     /// Bytes that the rings of a trust group's VMs take.
     fileprivate func ringBytes(ofGroup name: String, pageSize: Int) -> Int {
         vms.filter { $0.group == name }.reduce(0) {
-            $0 + RingRegion.bytes(workers: workers.cores.count, sizes: $1.ringSizes, pageSize: pageSize)
+            $0 + $1.ringBytes(workers: workers.cores.count, pageSize: pageSize)
         }
+    }
+}
+
+extension Configuration.VM {
+    /// Bytes that its region of rings takes.
+    fileprivate func ringBytes(workers: Int, pageSize: Int) -> Int {
+        RingRegion.bytes(workers: workers, queues: queues, sizes: ringSizes, pageSize: pageSize)
     }
 }

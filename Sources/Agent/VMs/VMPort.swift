@@ -28,14 +28,14 @@ package final class VMPort {
     package private(set) var settings: Configuration.VM
     let group: TrustGroup
     private let rings: RingRegion
-    /// By worker; see `VMQueue.owner`.
+    /// By worker and then by queue; see `VMQueue.owner`.
     let owners: [UInt16]
 
     package private(set) var state = State.detached
     /// While it is detaching: whether a worker may not know that yet.
     private var isServed = false
-    /// By worker, while it is attached.
-    private(set) var queues: [UnsafeMutablePointer<VMQueue>] = []
+    /// By worker, while it is attached: the first of its queues, behind which the others lie.
+    private var firstQueues: [UnsafeMutablePointer<VMQueue>] = []
     private var epoch: UInt64 = 0
     private var lastBeat: UInt64 = 0
     private var lastBeatTime = NIODeadline.now()
@@ -54,17 +54,12 @@ package final class VMPort {
     package private(set) var reclaimed = 0
     package private(set) var lastEnd: End?
 
-    /// - Parameter owners: One for each worker, none of which is another VM's.
+    /// - Parameter owners: One for each worker and queue, none of which is another VM's.
     init(settings: Configuration.VM, group: TrustGroup, owners: [UInt16]) throws(TrustGroup.GroupError) {
         self.settings = settings
         self.group = group
         self.owners = owners
-        rings = try group.makeRings(
-            vm: settings.name,
-            sizes: settings.ringSizes,
-            port: settings.number,
-            heartbeatMilliseconds: settings.heartbeatMilliseconds
-        )
+        rings = try group.makeRings(of: settings)
     }
 
     /// Takes what can change while a VM is attached: verdicts, heartbeat, violations.
@@ -104,7 +99,7 @@ package final class VMPort {
     private func end(at now: NIODeadline) -> End? {
         let wanted = rings.wanted
         if wanted != epoch { return wanted == 0 ? .left : .anew }
-        if queues.contains(where: { $0.pointee.isBroken != 0 }) { return .broken }
+        if allQueues.contains(where: { $0.pointee.isBroken != 0 }) { return .broken }
         if rings.claimsLock, !rings.file.isLocked { return .gone }
         if settings.violations > 0, presentCounters.violations >= UInt64(settings.violations) { return .violations }
         let beat = rings.heartbeat
@@ -123,23 +118,29 @@ package final class VMPort {
     func beginAttaching(slot: UInt16, memory: TableMemory) -> Bool {
         let wanted = rings.wanted
         guard wanted != 0 else { return false }
-        guard let blocks = memory.allocate(owners.map { _ in MemoryLayout<VMQueue>.stride }) else { return false }
+        let count = settings.queues
+        let sizes = Array(repeating: queueBytes, count: owners.count / count)
+        guard let blocks = memory.allocate(sizes) else { return false }
         epoch = wanted
         rings.clear()
-        let sleeping = rings.claimsLock ? rings.sleepWord : nil
-        queues = blocks.enumerated().map { worker, block in
-            let queue = block.bindMemory(to: VMQueue.self, capacity: 1)
-            queue.initialize(
-                to: VMQueue(
-                    region: group.region,
-                    rings: rings.rings(ofWorker: worker),
-                    owner: owners[worker],
-                    slot: slot,
-                    verdicts: verdicts,
-                    sleeping: sleeping
+        let seed = UInt64.random(in: 0 ... .max)
+        firstQueues = blocks.enumerated().map { worker, block in
+            let queues = block.bindMemory(to: VMQueue.self, capacity: count)
+            for queue in 0..<count {
+                (queues + queue).initialize(
+                    to: VMQueue(
+                        region: group.region,
+                        rings: rings.rings(ofWorker: worker, queue: queue),
+                        owner: owners[worker * count + queue],
+                        slot: slot,
+                        queueCount: count,
+                        seed: seed,
+                        verdicts: verdicts,
+                        sleeping: rings.claimsLock ? rings.sleepWord(ofQueue: queue) : nil
+                    )
                 )
-            )
-            return queue
+            }
+            return queues
         }
         state = .attaching
         return true
@@ -164,13 +165,21 @@ package final class VMPort {
 
     /// Where a worker's packets for this port go.
     func destination(worker: Int) -> Destination {
-        served(byWorker: worker).map { .vm($0.assumingMemoryBound(to: VMQueue.self)) } ?? .vmDetached
+        state == .attaching || state == .attached ? .vm(firstQueues[worker]) : .vmDetached
     }
 
-    /// The queue that a worker is to serve.
-    func served(byWorker worker: Int) -> UnsafeMutableRawPointer? {
-        state == .attaching || state == .attached ? UnsafeMutableRawPointer(queues[worker]) : nil
+    /// The queues that a worker is to serve.
+    func served(byWorker worker: Int) -> [UnsafeMutablePointer<VMQueue>] {
+        state == .attaching || state == .attached ? queues(ofWorker: worker) : []
     }
+
+    /// While it is attached.
+    func queues(ofWorker worker: Int) -> [UnsafeMutablePointer<VMQueue>] {
+        firstQueues.isEmpty ? [] : (0..<settings.queues).map { firstQueues[worker] + $0 }
+    }
+
+    private var allQueues: [UnsafeMutablePointer<VMQueue>] { firstQueues.indices.flatMap(queues(ofWorker:)) }
+    private var queueBytes: Int { settings.queues * MemoryLayout<VMQueue>.stride }
 
     /// Tells the VM that it is not attached any more, and why in the agent's words. The workers still serve the rings.
     func end(_ end: End) {
@@ -186,12 +195,12 @@ package final class VMPort {
 
     /// No worker serves the rings any more: takes back what the VM had, and frees the queues.
     func didDetach(memory: TableMemory) {
-        for (worker, queue) in queues.enumerated() {
+        for queue in allQueues {
             pastCounters += queue.pointee.counters
-            reclaimed += group.region.reclaim(from: owners[worker])
-            memory.deallocate(queue, MemoryLayout<VMQueue>.stride)
+            reclaimed += group.region.reclaim(from: queue.pointee.owner)
         }
-        queues = []
+        for queues in firstQueues { memory.deallocate(queues, queueBytes) }
+        firstQueues = []
         state = .detached
     }
 
@@ -210,7 +219,7 @@ package final class VMPort {
     // MARK: Counters
 
     private var presentCounters: VMQueueCounters {
-        queues.reduce(into: VMQueueCounters()) { $0 += $1.pointee.counters }
+        allQueues.reduce(into: VMQueueCounters()) { $0 += $1.pointee.counters }
     }
 
     /// Of all attachments.
@@ -221,9 +230,9 @@ package final class VMPort {
     }
 
     /// Buffers that the VM has, in rings and in hand.
-    package var lent: UInt64 { queues.reduce(0) { $0 + $1.pointee.lent } }
+    package var lent: UInt64 { allQueues.reduce(0) { $0 + $1.pointee.lent } }
 }
 
 extension Configuration.VM {
-    fileprivate var heartbeatMilliseconds: UInt32 { UInt32(clamping: heartbeat.nanoseconds / 1_000_000) }
+    var heartbeatMilliseconds: UInt32 { UInt32(clamping: heartbeat.nanoseconds / 1_000_000) }
 }

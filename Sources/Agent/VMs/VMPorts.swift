@@ -130,7 +130,7 @@ package final class VMPorts {
         guard let group = groups[vm.group] else {
             throw PortTable.PortError(description: "vm \(vm.number) (\(vm.name)): there is no group \(vm.group)")
         }
-        let port = try VMPort(settings: vm, group: group, owners: freeOwners())
+        let port = try VMPort(settings: vm, group: group, owners: freeOwners(of: vm))
         do {
             let entry = try datapath.ports.add(vm: port)
             ports.append(port)
@@ -141,11 +141,16 @@ package final class VMPorts {
         }
     }
 
-    /// The lowest that nobody has, one for each worker. There are enough: as many ports as there may be, by as many workers, are
-    /// less than 65,536.
-    private func freeOwners() -> [UInt16] {
-        let taken = Set((ports + leaving).flatMap(\.owners))
-        return Array((1...UInt16.max).lazy.filter { !taken.contains($0) }.prefix(datapath.workers.count))
+    /// The lowest that nobody has, one for each worker and queue.
+    private func freeOwners(of vm: Configuration.VM) throws -> [UInt16] {
+        let (taken, count) = (Set((ports + leaving).flatMap(\.owners)), datapath.workers.count * vm.queues)
+        let free = Array((1...UInt16.max).lazy.filter { !taken.contains($0) }.prefix(count))
+        guard free.count == count else {
+            throw PortTable.PortError(
+                description: "vm \(vm.number) (\(vm.name)): all VMs together have more than \(UInt16.max) queues"
+            )
+        }
+        return free
     }
 
     /// Removes a VM's port, and runs `done` when no worker uses it any more and what the VM had in hand is back.

@@ -10,6 +10,7 @@
 
 #include "netlib_packets.h"
 
+#include <pthread.h>
 #include <signal.h>
 
 /// Polls that find nothing before a function sleeps.
@@ -47,36 +48,83 @@ static inline unsigned netlib_turn(struct netlib *self, const struct netlib_func
 	return done;
 }
 
-/// A function's main loop, until SIGTERM or SIGINT; the status to exit with: 0, or 1 with a word on standard error.
+/// Turns of one thread until the agent has let the function go, or the function is to end.
+static inline void netlib_serve(struct netlib *self, const struct netlib_function *function, void *context)
+{
+	unsigned idle = 0;
+
+	while (!netlib_is_over && netlib_is_attached(self)) {
+		if (netlib_turn(self, function, context) > 0)
+			idle = 0;
+		else if (idle++ < NETLIB_IDLE_POLLS)
+			vmring_pause();
+		else
+			netlib_sleep(self);
+	}
+}
+
+/// One of the threads of a function that has one for each queue.
+struct netlib_thread {
+	struct netlib part;
+	const struct netlib_function *function;
+	void *context;
+	pthread_t thread;
+};
+
+static inline void *netlib_thread_main(void *argument)
+{
+	struct netlib_thread *self = argument;
+
+	netlib_serve(&self->part, self->function, self->context);
+	return NULL;
+}
+
+/// A thread for each queue, until all have ended; if one cannot be started none works, and `error` says so.
+static inline void netlib_serve_by_threads(struct netlib *self, const struct netlib_function *function, void *context)
+{
+	struct netlib_thread *threads = calloc(self->queue_count, sizeof *threads);
+	unsigned count = 0;
+
+	while (threads && count < self->queue_count) {
+		threads[count].function = function;
+		threads[count].context = context;
+		netlib_share(&threads[count].part, self, count);
+		if (pthread_create(&threads[count].thread, NULL, netlib_thread_main, &threads[count])) break;
+		count++;
+	}
+	if (count < self->queue_count) {
+		netlib_fail(self->error, "threads", "not one for each queue could be started");
+		netlib_detach(self);
+	}
+	for (unsigned i = 0; i < count; i++) pthread_join(threads[i].thread, NULL);
+	free(threads);
+}
+
+/// A function's main loop, until SIGTERM or SIGINT; the status to exit with: 0, or 1 with a word on standard error. With `has_threads`
+/// each queue has a thread, and all call the same function, with the same context, at the same time.
 static inline int netlib_run_function(struct netlib *self, const struct netlib_function *function, void *context)
 {
+	bool has_threads = self->has_threads;
+
 	signal(SIGTERM, netlib_end);
 	signal(SIGINT, netlib_end);
 	if (!netlib_open_found(self)) {
 		fprintf(stderr, "%s\n", self->error);
 		return 1;
 	}
+	self->has_threads = has_threads;
 	if (netlib_complaint(self)) fprintf(stderr, "%s\n", self->error);
 	while (!netlib_is_over) {
-		unsigned idle = 0;
-
-		if (!netlib_attach(self)) {
-			if (self->error[0]) {
-				fprintf(stderr, "%s\n", self->error);
-				netlib_close(self);
-				return 1;
-			}
+		if (netlib_attach(self)) {
+			fprintf(stderr, "attached as port %u\n", self->port);
+			(has_threads ? netlib_serve_by_threads : netlib_serve)(self, function, context);
+		} else if (!self->error[0]) {
 			usleep(1000);
-			continue;
 		}
-		fprintf(stderr, "attached as port %u\n", self->port);
-		while (!netlib_is_over && netlib_is_attached(self)) {
-			if (netlib_turn(self, function, context) > 0)
-				idle = 0;
-			else if (idle++ < NETLIB_IDLE_POLLS)
-				vmring_pause();
-			else
-				netlib_sleep(self);
+		if (self->error[0]) {
+			fprintf(stderr, "%s\n", self->error);
+			netlib_close(self);
+			return 1;
 		}
 	}
 	netlib_close(self);
@@ -87,6 +135,15 @@ static inline int netlib_run_function(struct netlib *self, const struct netlib_f
 static inline int netlib_run(netlib_decide *decide, void *context)
 {
 	static struct netlib self;
+	const struct netlib_function function = {.packet = decide};
+
+	return netlib_run_function(&self, &function, context);
+}
+
+/// The same with a thread for each of the port's queues.
+static inline int netlib_run_threads(netlib_decide *decide, void *context)
+{
+	static struct netlib self = {.has_threads = true};
 	const struct netlib_function function = {.packet = decide};
 
 	return netlib_run_function(&self, &function, context);

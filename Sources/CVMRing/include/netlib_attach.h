@@ -4,7 +4,7 @@
 
 #include "netlib_memory.h"
 
-/// As many as DPDK has (RTE_MAX_LCORE).
+/// As many as DPDK has (RTE_MAX_LCORE); fewer, if there are several queues with each.
 enum { NETLIB_MOST_WORKERS = 128 };
 
 /// Nanoseconds to wait for the agent's answer.
@@ -21,24 +21,30 @@ struct netlib_ring {
 	uint64_t seen;
 };
 
-/// The rings that a function shares with one worker.
+/// The rings that a function shares with one worker, of one queue.
 struct netlib_worker {
 	uint16_t worker, queue;
 	/// By vmring_kind.
 	struct netlib_ring rings[VMRING_MESSAGES + 1];
 };
 
-/// A function's side of one port. For one thread.
+/// A function's side of one port. For one thread; of a function with a thread for each queue each has a part of its own (`netlib_share`).
 struct netlib {
 	struct netlib_region packets, rings;
 	struct vmring_header *header;
 	uint32_t buffer_size;
 	/// The port's OpenFlow number, once it is attached.
 	uint32_t port;
+	/// To be set before it attaches, and not changed: each queue is served by a thread of its own.
+	bool has_threads;
+	/// Once it is attached: with each worker.
+	unsigned queue_count;
 	/// Why something failed.
 	char error[NETLIB_TEXT];
 
 	// The rest is for the functions here.
+	/// The first one that is served.
+	unsigned queue;
 	uint64_t epoch, agent, beats;
 	/// When the agent was last asked to attach, in nanoseconds.
 	uint64_t asked;
@@ -145,7 +151,7 @@ static inline bool netlib_read_rings(struct netlib *self)
 		return netlib_fail(self->error, "rings", text);
 	}
 	(self->buffer_size = header->buffer_size, self->port = header->port);
-	self->worker_count = self->maker = self->made = 0;
+	self->worker_count = self->queue_count = self->maker = self->made = 0;
 	self->wants_empty = false;
 	for (uint32_t i = 0; i < header->ring_count; i++) {
 		const struct vmring_entry *entry = &header->rings[i];
@@ -153,7 +159,9 @@ static inline bool netlib_read_rings(struct netlib *self)
 
 		if (entry->kind < VMRING_RECEIVE || entry->kind > VMRING_MESSAGES) continue;
 		worker = netlib_worker_of(self, entry);
-		if (!worker) return netlib_fail(self->error, "rings", "there are more than 128 workers");
+		if (!worker || entry->queue >= VMRING_QUEUES)
+			return netlib_fail(self->error, "rings", "there are more than 128 for workers and queues, or more than 16 queues");
+		if (entry->queue >= self->queue_count) self->queue_count = entry->queue + 1u;
 		worker->rings[entry->kind] =
 			(struct netlib_ring){.parts = vmring_locate(self->rings.memory + entry->offset), .capacity = entry->capacity};
 	}
@@ -181,13 +189,25 @@ static inline bool netlib_attach(struct netlib *self)
 		self->epoch = (vmring_load(&header->epoch) + now) | 1;
 		(self->agent = agent, self->asked = now);
 		self->was_attached = false;
-		vmring_store32(&header->attach_flags, self->rings.is_on_host ? VMRING_LOCKED : 0);
+		vmring_store32(&header->attach_flags, (self->rings.is_on_host ? VMRING_LOCKED : 0) | (self->has_threads ? VMRING_THREADS : 0));
 		vmring_store(&header->seen_epoch, agent);
 		vmring_store(&header->epoch, self->epoch);
 	}
 	netlib_beat(self);
 	self->was_attached = netlib_is_attached(self);
 	return self->was_attached;
+}
+
+/// The part of an attached function that serves one queue, for a thread of its own. It is of use as long as this attachment lasts.
+static inline void netlib_share(struct netlib *part, const struct netlib *whole, unsigned queue)
+{
+	*part = *whole;
+	part->queue = queue;
+	// No thread's beats are another one's.
+	part->beats = (uint64_t)(queue + 1) << 48;
+	part->worker_count = 0;
+	for (unsigned i = 0; i < whole->worker_count; i++)
+		if (whole->workers[i].queue == queue) part->workers[part->worker_count++] = whole->workers[i];
 }
 
 #endif

@@ -12,6 +12,8 @@ struct netlib_packet {
 	uint16_t length;
 	/// The OpenFlow port where it came in, or whose function sent the message; 0: none.
 	uint32_t in_port;
+	/// The queue that it came by; 0 unless the port has several.
+	unsigned queue;
 	/// The number of its buffer: the same in all functions of the group that it goes through.
 	uint32_t buffer;
 	/// Its buffer: where that begins, and its bytes. Shared memory: other functions of the group see it as well.
@@ -57,7 +59,7 @@ static inline unsigned netlib_available(struct netlib_ring *ring)
 }
 
 /// Takes the next packet. There is one.
-static inline struct netlib_packet netlib_take(const struct netlib *self, struct netlib_ring *ring)
+static inline struct netlib_packet netlib_take(const struct netlib *self, const struct netlib_worker *worker, struct netlib_ring *ring)
 {
 	struct vmring_words words = vmring_read(ring->parts.descriptors + (ring->position++ & (ring->capacity - 1)));
 	uint32_t buffer = (uint32_t)words.place;
@@ -66,6 +68,7 @@ static inline struct netlib_packet netlib_take(const struct netlib *self, struct
 	return (struct netlib_packet){.data = start + (uint16_t)(words.place >> 32),
 		.length = (uint16_t)(words.place >> 48),
 		.in_port = (uint32_t)words.rest,
+		.queue = worker->queue,
 		.buffer = buffer,
 		.start = start,
 		.size = self->buffer_size};
@@ -106,7 +109,7 @@ static inline unsigned netlib_poll_rings(struct netlib *self, enum vmring_kind k
 		unsigned count = netlib_available(ring);
 
 		for (unsigned j = 0; j < count; j++) {
-			struct netlib_packet packet = netlib_take(self, ring);
+			struct netlib_packet packet = netlib_take(self, worker, ring);
 			uint64_t verdict = decide(&packet, context);
 
 			netlib_give(worker, &packet, verdict);
@@ -176,7 +179,7 @@ static inline bool netlib_make(struct netlib *self, netlib_decide *fill, void *c
 	struct netlib_packet packet;
 
 	if (!worker) return false;
-	packet = netlib_take(self, &worker->rings[VMRING_EMPTY]);
+	packet = netlib_take(self, worker, &worker->rings[VMRING_EMPTY]);
 	netlib_give_made(self, worker, &packet, fill(&packet, context));
 	return true;
 }
@@ -189,7 +192,7 @@ static inline bool netlib_message(struct netlib *self, uint32_t port, const void
 	struct netlib_packet packet;
 
 	if (!worker) return false;
-	packet = netlib_take(self, &worker->rings[VMRING_EMPTY]);
+	packet = netlib_take(self, worker, &worker->rings[VMRING_EMPTY]);
 	packet.length = (uint16_t)length;
 	memcpy(packet.data, bytes, length);
 	netlib_give_made(self, worker, &packet, NETLIB_MESSAGE(port));
@@ -217,7 +220,7 @@ static inline bool netlib_is_idle(struct netlib *self)
 /// virtual machine, where nobody can end that, for 50 µs.
 static inline void netlib_sleep(struct netlib *self)
 {
-	uint32_t *word = &self->header->need_wakeup;
+	uint32_t *word = vmring_sleep_word(self->header, self->queue);
 	uint32_t limit = self->header->heartbeat_limit / 4;
 
 	netlib_flush(self);

@@ -29,7 +29,9 @@
 
 /// The first word of a region of rings, "vmringv1" in memory.
 #define VMRING_MAGIC 0x3176676e69726d76ULL
-#define VMRING_VERSION 2u
+#define VMRING_VERSION 3u
+/// The most queues that a VM has with each worker.
+#define VMRING_QUEUES 16u
 /// Bytes of either file: at 4 GiB, a guest's firmware puts the device's memory above 4 GiB, where it is mapped write-back. The
 /// files are sparse; only their beginnings are used.
 #define VMRING_FILE_SIZE 0x100000000ULL
@@ -81,7 +83,7 @@ enum vmring_kind {
 struct vmring_entry {
 	/// A vmring_kind. A VM ignores what it does not know.
 	uint16_t kind;
-	/// The VM's queue.
+	/// The VM's queue: packets of a connection, in both directions, all come by the same one, messages by the first.
 	uint16_t queue;
 	/// The worker at the other end.
 	uint16_t worker;
@@ -121,14 +123,14 @@ struct vmring_header {
 	uint64_t seen_epoch;
 	/// Changes while the VM lives.
 	uint64_t heartbeat;
-	/// Bits: VMRING_LOCKED.
+	/// Bits: VMRING_LOCKED, VMRING_THREADS.
 	uint32_t attach_flags;
 	uint8_t vm_rest[128 - 28];
 
-	/// Not 0: the VM sleeps on this word (futex(2)), and wants to be woken when there is something in a ring. By itself, because
-	/// workers look at it with each burst.
-	uint32_t need_wakeup;
-	uint8_t sleep_rest[128 - 4];
+	/// Not 0: the VM sleeps on this word (futex(2)), and wants to be woken when there is something in a ring: in any, the first word;
+	/// with VMRING_THREADS, in one of that queue. By themselves, because workers look at them with each burst.
+	uint32_t need_wakeup[VMRING_QUEUES];
+	uint8_t sleep_rest[128 - 4 * VMRING_QUEUES];
 
 	struct vmring_entry rings[];
 };
@@ -136,6 +138,8 @@ struct vmring_header {
 /// In `attach_flags`: a process that holds a lock (fcntl(2), F_OFD_SETLK) for writing of the first byte of the file for as long as
 /// it is attached. It may sleep on `need_wakeup`.
 #define VMRING_LOCKED 1u
+/// In `attach_flags`: a thread for each queue, which sleeps by itself.
+#define VMRING_THREADS 2u
 
 /// Positions count descriptors for ever; where one lies is the position modulo the capacity. Positions lie 128 bytes apart,
 /// because processors fetch cache lines in pairs.
@@ -199,6 +203,12 @@ static inline struct vmring_parts vmring_locate(void *_Nonnull ring)
 	struct vmring_ring *found = (struct vmring_ring *)ring;
 	struct vmring_parts parts = {&found->produced, &found->consumed, found->descriptors};
 	return parts;
+}
+
+/// The word that is slept on for something in a ring of that queue, below VMRING_QUEUES.
+static inline uint32_t *_Nonnull vmring_sleep_word(struct vmring_header *_Nonnull header, unsigned queue)
+{
+	return &header->need_wakeup[vmring_load32(&header->attach_flags) & VMRING_THREADS ? queue : 0];
 }
 
 // The lock of VMRING_LOCKED, on a descriptor of the file of rings. F_OFD_GETLK and F_OFD_SETLK are 36 and 37 on Linux; glibc shows

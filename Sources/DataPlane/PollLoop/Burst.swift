@@ -27,6 +27,9 @@ package struct Burst {
     let sequences: UnsafeMutablePointer<UInt64>
     let found: UnsafeMutablePointer<FlowRecordPointer?>
     let headers = PrivateHeaders()
+    /// Of packets gathered for a VM's port: the queue of each, and those of one queue.
+    let chosenQueues: UnsafeMutablePointer<UInt8>
+    let picked: UnsafeMutablePointer<OpaquePointer?>
 
     private static let places = burstSize + Worker.groupDepth
     /// The key and the layout that belong to no packet in hand.
@@ -46,6 +49,8 @@ package struct Burst {
         paths = zeroed(burstSize)
         sequences = zeroed(burstSize)
         found = zeroed(burstSize)
+        chosenQueues = zeroed(PortSlot.capacity)
+        picked = zeroed(PortSlot.capacity)
         nextTable.update(repeating: ActionProgram.noTable, count: burstSize)
     }
 

@@ -28,7 +28,7 @@ extension Worker {
         sender.pointee.counters.messagesSent &+= 1
     }
 
-    /// This worker's queue of the VM at a port, which is attached, of the same group, and may get messages; nil: there is none such.
+    /// This worker's first queue of the VM at a port, which is attached, of the same group, and may get messages; nil: there is none such.
     @inline(__always)
     private borrowing func queue(
         of port: UInt32,

@@ -28,9 +28,9 @@ package struct Destination: RawRepresentable, Equatable, Sendable {
         Destination(rawValue: 6 << 56 | UInt64(UInt(bitPattern: address)))
     }
 
-    /// A VM: the address of the `VMQueue` that this worker has of it.
-    package static func vm(_ queue: UnsafeMutablePointer<VMQueue>) -> Destination {
-        Destination(rawValue: 7 << 56 | UInt64(UInt(bitPattern: queue)))
+    /// A VM: the address of the first `VMQueue` that this worker has of it.
+    package static func vm(_ queues: UnsafeMutablePointer<VMQueue>) -> Destination {
+        Destination(rawValue: 7 << 56 | UInt64(UInt(bitPattern: queues)))
     }
     /// A VM's port while no VM is attached.
     package static let vmDetached = Destination(rawValue: 8 << 56)

@@ -144,8 +144,9 @@ package struct Service {
             let place = next < count ? next : next &- count
             let slot = ReplicaList.slot(place, in: list)
             let destination = Destination(rawValue: ports[slot].destination)
-            guard destination.isAttachedVM, let queue = destination.vmQueue else { continue }
-            let load = queue.pointee.packets.lent &+ UInt64(truncatingIfNeeded: ports[slot].count)
+            guard destination.isAttachedVM, let queues = destination.vmQueue else { continue }
+            var load = UInt64(truncatingIfNeeded: ports[slot].count)
+            for queue in 0..<queues.pointee.queueCount { load &+= queues[queue].packets.lent }
             if load < least { (best, least) = ((place, slot), load) }
         }
         guard let best else { return nil }

@@ -1,6 +1,6 @@
-// One worker's end of one queue of a VM: rings by which buffers are lent to the VM, and one of those that it gives back. The rings lie
-// in memory that the VM writes to as it likes. So this side goes by nothing but its own positions and counts; each shared word is read
-// once, then checked, then used.
+// One worker's end of one queue of a VM: rings by which buffers are lent to the VM, and one of those that it gives back. A worker's queues
+// of a VM lie one behind the other, and a packet goes to one of them by its connection. The rings lie in memory that the VM writes to as
+// it likes. So this side goes by nothing but its own positions and counts; each shared word is read once, then checked, then used.
 
 import CDPDK
 import CVMRing
@@ -11,6 +11,10 @@ package struct VMQueue {
     package let owner: UInt16
     /// The VM's port.
     let slot: UInt16
+    /// How many queues the worker has of the VM, of which this is one.
+    let queueCount: Int
+    /// Nobody outside can choose connections that share a queue.
+    let seed: UInt64
     /// The verdicts that the VM may give: a bit for each. A delta changes it.
     package private(set) var verdicts: UInt64
     let region: PacketRegion
@@ -49,12 +53,14 @@ package struct VMQueue {
 
     /// - Parameters:
     ///   - verdicts: A bit for each `vmring_verdict`.
-    ///   - sleeping: `need_wakeup` of a process; nil: a VM that nobody can wake.
+    ///   - sleeping: A word of `need_wakeup` of a process; nil: a VM that nobody can wake.
     package init(
         region: PacketRegion,
         rings: Rings,
         owner: UInt16,
         slot: UInt16,
+        queueCount: Int = 1,
+        seed: UInt64 = 0,
         verdicts: UInt64,
         sleeping: UnsafeMutablePointer<UInt32>?
     ) {
@@ -69,6 +75,7 @@ package struct VMQueue {
         (given, givenCapacity) = (rings.given.parts, UInt64(rings.given.capacity))
         self.owner = owner
         self.slot = slot
+        (self.queueCount, self.seed) = (queueCount, seed)
         self.verdicts = verdicts
         self.sleeping = sleeping
     }

@@ -94,7 +94,7 @@ extension Worker {
             // Counts as transmitted when it leaves its queue.
             enqueue(gathered, count, destination.scheduler.unsafelyUnwrapped, slot: slot)
         case 7:
-            (sent, bytes) = transmit(gathered, count, to: destination.vmQueue.unsafelyUnwrapped, slot: slot)
+            (sent, bytes) = transmit(gathered, count, among: destination.vmQueue.unsafelyUnwrapped, slot: slot)
         case 2:
             // Counts as transmitted when the owner transmits it.
             handOver(gathered, count, to: destination.owner, slot: slot)

@@ -1,12 +1,41 @@
-// Packets to a VM: a descriptor each in the ring of this worker and the VM. What lies in the VM's packet region stays where it
-// is; what does not is copied there once.
+// Packets to a VM: a descriptor each in the ring of this worker and the VM, or in those of several queues, by connections. What lies in
+// the VM's packet region stays where it is; what does not is copied there once.
 
 import CDPDK
 
 extension Worker {
-    /// Hands a port's gathered packets to its VM; returns how many it took, and their bytes.
+    /// Hands a port's gathered packets to its VM, each to the queue of its connection; returns how many it took, and their bytes.
     @inline(never)
     borrowing func transmit(
+        _ gathered: UnsafeMutablePointer<OpaquePointer?>,
+        _ count: Int,
+        among queues: UnsafeMutablePointer<VMQueue>,
+        slot: Int
+    ) -> (sent: Int, bytes: UInt64) {
+        let queueCount = queues.pointee.queueCount
+        guard queueCount > 1 else { return transmit(gathered, count, to: queues, slot: slot) }
+        let (chosen, picked) = (burst.chosenQueues, burst.picked)
+        for i in 0..<count {
+            let hash = connectionHash(gathered[i].unsafelyUnwrapped, seed: queues.pointee.seed) >> 32
+            chosen[i] = UInt8(truncatingIfNeeded: (hash &* UInt64(truncatingIfNeeded: queueCount)) >> 32)
+        }
+        var (sent, bytes) = (0, UInt64(0))
+        for queue in 0..<queueCount {
+            var pickedCount = 0
+            for i in 0..<count where Int(chosen[i]) == queue {
+                picked[pickedCount] = gathered[i]
+                pickedCount &+= 1
+            }
+            guard pickedCount > 0 else { continue }
+            let part = transmit(picked, pickedCount, to: queues + queue, slot: slot)
+            sent &+= part.sent
+            bytes &+= part.bytes
+        }
+        return (sent, bytes)
+    }
+
+    @inline(never)
+    private borrowing func transmit(
         _ gathered: UnsafeMutablePointer<OpaquePointer?>,
         _ count: Int,
         to queue: UnsafeMutablePointer<VMQueue>,

@@ -252,4 +252,29 @@ struct ConfigurationTests {
         // Of each worker, and half as many again.
         #expect(try otherBytes(", empty: 16, messages: 32, verdicts: [message]") == bare + 2 * (16 + 32) * 3 / 2 * 320)
     }
+
+    @Test("a VM has at most 128 queues with all workers")
+    func vmQueues() throws {
+        func parse(_ queues: Int) throws -> Configuration {
+            try Configuration.parse(
+                """
+                datapath: {id: 1}
+                workers: {cores: [0, 1, 2, 3, 4, 5, 6, 7, 8]}
+                memory: {size: 4GiB}
+                vms: [{number: 1, name: a, group: g, queues: \(queues)}]
+                """,
+                file: "ringway.yaml",
+                availableCores: Array(0..<9),
+                checksFiles: false
+            )
+        }
+        #expect(try parse(14).vms.first?.queues == 14)
+        #expect {
+            try parse(15)
+        } throws: { error in
+            "\(error)".contains(
+                "4:46: vms[0].queues: 15 with each of 9 workers are too many: at most 128 are wanted"
+            )
+        }
+    }
 }

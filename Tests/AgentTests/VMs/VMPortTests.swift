@@ -41,10 +41,10 @@ struct VMPortTests {
         var folder: String { "\(configuration.regionFolder)/\(group)" }
         var rings: String { "\(folder)/fw.rings" }
 
-        init() throws {
+        init(queues: Int = 1) throws {
             system = try InProcessSwitch()
             try system.openDevices()
-            configuration = Self.makeConfiguration()
+            configuration = Self.makeConfiguration(queues: queues)
             group = configuration.groupNames[0]
             vms = VMPortTests.makeVMPorts(system)
             try vms.makeGroups(configuration, isHuge: false)
@@ -58,13 +58,13 @@ struct VMPortTests {
         }
 
         /// A VM in a group and a folder of its own.
-        static func makeConfiguration() -> Configuration {
+        static func makeConfiguration(queues: Int = 1) -> Configuration {
             var configuration = Configuration(datapath: .init(id: 1), workers: .init(cores: [0]))
             configuration.runDirectory = "/tmp/ringway-vms-\(getpid())-\(UUID())"
             // DPDK keeps the name of a pool as long as it runs.
             let group = "g\(count.add(1, ordering: .relaxed).newValue)"
             var vm = Configuration.VM(number: 10, name: "fw", group: group)
-            (vm.ring, vm.empty, vm.messages, vm.violations) = (64, 16, 16, 50)
+            (vm.ring, vm.empty, vm.messages, vm.violations, vm.queues) = (64, 16, 16, 50, queues)
             vm.verdicts = [.drop, .next, .message]
             configuration.vms = [vm]
             return configuration
@@ -136,6 +136,41 @@ struct VMPortTests {
         #expect(lab.receive()?.drops == [.vmDetached])
         let isAttached = function.attachment.isAttached
         #expect(!isAttached && lab.missing == 0)
+    }
+
+    @Test("hands each connection to one of several queues, both ways, and takes back what each of them had")
+    func queues() throws {
+        let lab = try Lab(queues: 4)
+        let function = try lab.makeFunction()
+        try lab.attach(function)
+        func frame(_ flow: String) throws -> [UInt8] { PacketBuilder.frame(try FlowSyntax.packet("in_port=1,\(flow)")) }
+        var counts: [Int: Int] = [:]
+        for port in 1...200 {
+            var queues: Set<Int> = []
+            for way in [
+                "nw_src=10.0.0.1,nw_dst=10.0.0.2,tp_src=\(port),tp_dst=53",
+                "nw_src=10.0.0.2,nw_dst=10.0.0.1,tp_src=53,tp_dst=\(port)",
+            ] {
+                #expect(lab.system.receive(try frame("udp,\(way)"), port: 1)?.drops == [])
+                _ = function.attachment.poll { packet in
+                    queues.insert(packet.queue)
+                    return .next
+                }
+                #expect(lab.receiveFromVM().outputs.map(\.port) == [2])
+            }
+            #expect(queues.count == 1)
+            counts[queues.first ?? -1, default: 0] += 1
+        }
+        #expect(counts.keys.sorted() == [0, 1, 2, 3] && counts.values.allSatisfy { $0 > 20 }, "\(counts)")
+        // One of them full does not concern the others. It has 64 places, of each queue.
+        for port in 1...400 {
+            _ = lab.system.receive(try frame("udp,nw_src=10.0.0.1,nw_dst=10.0.0.2,tp_src=\(port),tp_dst=53"), port: 1)
+        }
+        #expect(lab.port.lent == 4 * 64 + 4 * 16 && lab.region.lent == 320 && lab.missing == 0, "\(lab.port.lent)")
+        function.attachment.detach()
+        lab.look()
+        #expect(lab.port.state == .detached && lab.region.lent == 0 && lab.missing == 0)
+        #expect(lab.region.pool.available == lab.region.count && lab.system.missingPackets == 0)
     }
 
     @Test("attaches a function that it took for dead before that knew")
