@@ -77,7 +77,7 @@ struct RuleShape {
         self.fields = fields
     }
 
-    /// Prefixes of one field, of several lengths, of which the longer one need not have the higher priority.
+    /// Prefixes of one field, of several lengths; half of the time the longer one has the higher priority.
     static func prefixes(_ random: inout SeededGenerator) -> [RuleShape] {
         let choices: [(field: OXMField, required: [OXMField], lengths: [Int])] = [
             (.ipv4Dst, [.ethType], [1, 8, 12, 16, 17, 20, 24, 25, 28, 29, 30, 31, 32]),
@@ -90,12 +90,13 @@ struct RuleShape {
         guard let (field, required, lengths) = choices.randomElement(using: &random) else { return [] }
         let whole = UInt128.max >> UInt128(128 - field.bits)
         let all = [nil] + lengths.map { whole & ~(whole >> UInt128($0)) }
-        return all.shuffled(using: &random).prefix(.random(in: 6...all.count, using: &random)).enumerated()
-            .compactMap { index, mask in
-                let prefix: [(OXMField, UInt128?)] = mask.map { [(field, $0 == whole ? nil : $0)] } ?? []
-                let fields = required.map { ($0, nil) } + prefix
-                return fields.isEmpty ? nil : RuleShape(index: index + 1, fields: fields)
-            }
+        let chosen = all.indices.shuffled(using: &random).prefix(.random(in: 6...all.count, using: &random))
+        let ordered = Bool.random(using: &random) ? chosen.sorted() : Array(chosen)
+        return ordered.enumerated().compactMap { index, length in
+            let prefix: [(OXMField, UInt128?)] = all[length].map { [(field, $0 == whole ? nil : $0)] } ?? []
+            let fields = required.map { ($0, nil) } + prefix
+            return fields.isEmpty ? nil : RuleShape(index: index + 1, fields: fields)
+        }
     }
 
     init(index: Int, _ random: inout SeededGenerator) {
