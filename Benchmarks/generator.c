@@ -1,13 +1,15 @@
 /* The traffic of the rows with more flows than a pcap device has buffers for: frames made from templates, sent by one worker
- * lcore on port 0, and their latency, if they come back on port 1.
+ * lcore on port 0, and their latency, if they come back on port 1. The same lcore is the network function that they go through on the
+ * way, if there is one: it sends back all that it receives, unchanged.
  *
- *     generator EAL-ARGUMENTS -- TEMPLATES ORDER SIZE QUEUES
+ *     generator EAL-ARGUMENTS -- TEMPLATES ORDER SIZE QUEUES [PACKETS RINGS]
  *
  * TEMPLATES: a file of 128 bytes for each flow: the first 64 bytes of its frames of 64, and a mask of those bits that may
  * change without a rule noticing. ORDER: round-robin, uniform, zipf (by 1/rank^1.1), or new: the bits of a flow's mask are
  * random, and its source address counts packets, so that no packet is of a flow that was there before. SIZE: of frames on
  * the wire, or imix (7 of 64, 4 of 594, 1 of 1,518 bytes). QUEUES: of port 1, as many as the other side sends on, for a memif
- * has no more; if not 0, the time of sending is in the last 8 bytes.
+ * has no more; if not 0, the time of sending is in the last 8 bytes. PACKETS RINGS: of the function, as the files of its memory; or
+ * it has port 2, a virtio device.
  *
  * The main lcore answers each line on standard input with one on standard output, and ends with the input:
  *     order new from now on, answers "ok"
@@ -31,6 +33,8 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+#include "netlib.h"
+
 /* Each burst is one store that the other side has to fetch; larger ones leave the first cache. */
 enum { BURST = 64, AHEAD = 32, DESCRIPTORS = 1024, BUFFERS = 65535, CACHE = 256, MOST_QUEUES = 16 };
 enum { HEADER = 64, RECORD = 2 * HEADER, CHECK_SEQUENCE = 4, SMALLEST = 60, IMIX = 12, DRAWS = 1 << 20 };
@@ -51,6 +55,9 @@ static struct template *templates, *masks;
 static uint32_t flows, *draws;
 static uint16_t sizes[IMIX];
 static int return_queues, imix;
+
+static struct netlib function;
+static int has_rings, has_function_port;
 
 /* Written by the main lcore alone. */
 static volatile int running = 1;
@@ -253,6 +260,30 @@ static void drain(void)
 	}
 }
 
+static uint64_t send_on(struct netlib_packet *packet, void *context)
+{
+	(void)packet, (void)context;
+	return NETLIB_NEXT;
+}
+
+/* A turn of the network function. Nothing is lost in it: what the switch does not take yet is kept waiting. */
+static void serve(void)
+{
+	if (has_rings) {
+		if (netlib_is_attached(&function))
+			netlib_poll(&function, send_on, NULL);
+		else
+			netlib_attach(&function);
+	}
+	if (has_function_port) {
+		struct rte_mbuf *burst[BURST];
+		unsigned int count = rte_eth_rx_burst(2, 0, burst, BURST), taken = 0;
+
+		while (taken < count && running)
+			taken += rte_eth_tx_burst(2, 0, burst + taken, count - taken);
+	}
+}
+
 static int work(void *pool)
 {
 	const uint64_t hertz = rte_get_tsc_hz();
@@ -266,6 +297,7 @@ static int work(void *pool)
 		uint64_t now = check_time();
 
 		drain();
+		serve();
 		if (resets_seen != resets) {
 			resets_seen = resets;
 			uncounted = 0;
@@ -387,8 +419,14 @@ static int prepare(char **arguments)
 		sizes[i] = size;
 	}
 	return_queues = atoi(arguments[3]);
-	if (return_queues < 0 || return_queues > MOST_QUEUES || rte_eth_dev_count_avail() != 1 + !!return_queues)
+	has_function_port = rte_eth_dev_count_avail() == 3;
+	if (return_queues < 0 || return_queues > MOST_QUEUES || rte_eth_dev_count_avail() != 1 + !!return_queues + has_function_port)
 		return -1;
+	has_rings = arguments[4] != NULL;
+	if (has_rings && !netlib_open(&function, arguments[4], arguments[5])) {
+		fprintf(stderr, "generator: %s\n", function.error);
+		return -1;
+	}
 	return which == RTE_DIM(orders) || read_templates(arguments[0]) || (order == ZIPF && prepare_zipf()) ? -1 : 0;
 }
 
@@ -414,12 +452,13 @@ int main(int argc, char **argv)
 
 	if (parsed < 0)
 		return 1;
-	if (argc - parsed != 5 || rte_lcore_count() != 2 || prepare(argv + parsed + 1)) {
-		fprintf(stderr, "generator: two lcores, a port, or two, TEMPLATES ORDER SIZE QUEUES and memory for the templates are needed\n");
+	if ((argc - parsed != 5 && argc - parsed != 7) || rte_lcore_count() != 2 || prepare(argv + parsed + 1)) {
+		fprintf(stderr, "generator: two lcores, one to three ports, TEMPLATES ORDER SIZE QUEUES and memory for the templates are needed\n");
 		return 2;
 	}
 	pool = rte_pktmbuf_pool_create("packets", BUFFERS, CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (!pool || start_port(0, 1, pool) || (return_queues && start_port(1, return_queues, pool))) {
+	if (!pool || start_port(0, 1, pool) || (return_queues && start_port(1, return_queues, pool)) ||
+	    (has_function_port && start_port(2, 1, pool))) {
 		fprintf(stderr, "generator: no port: %s\n", rte_strerror(rte_errno));
 		return 1;
 	}

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from .latency import Latency
 from .machine import CONTROL_CORE
 from .measure import take_sample
 from .rates import Rate
@@ -27,9 +28,11 @@ class ThroughFunction(Rate):
     """The rate of packets that leave after functions, a process on the control core, have had them."""
 
     functions: int = 1
+    attachment: str = "shared"
 
     def setup(self, run, workload, feed):
-        return replace(super().setup(run, workload, feed), functions=self.functions)
+        setup = super().setup(run, workload, feed)
+        return replace(setup, functions=self.functions, attachment=self.attachment)
 
     def take(self, run, switch, feed, workload):
         with feed.into(switch), attached(switch) as function:
@@ -42,3 +45,11 @@ class ThroughFunction(Rate):
             f"{Rate.explanation(run, workload, feed)} Functions are one process on core {CONTROL_CORE}; what is dropped "
             "before them, for want of room, is not counted. The bare loop has none."
         )
+
+
+@dataclass(frozen=True)
+class LatencyThroughFunction(Latency):
+    """Latency through a function on the way, which is the generator itself: both have the control core."""
+
+    def setup(self, run, workload, feed):
+        return replace(super().setup(run, workload, feed), functions=1)

@@ -81,11 +81,13 @@ class Generator:
         command += ["--log-level", "error", "--vdev", self.device(0, "client")]
         if self.returned:
             command += ["--vdev", self.device(1, "client")]
-        command += ["--", self.templates, self.sequence, self.size, switch.transmit_queues if self.returned else 0]
+        command += [*switch.function_devices(), "--", self.templates, self.sequence, self.size]
+        command += [switch.transmit_queues if self.returned else 0, *switch.function_files()]
         self.process = Process(command, switch.directory / "generator.log", {CONTROL_CORE}, pipes=True)
         try:
             # It answers when it sends.
             self.process.ask("counts")
+            self.process.wait_for(switch.has_function, "attachment to the switch")
             yield self
         finally:
             self.process.stop()

@@ -7,7 +7,7 @@ from pathlib import Path
 from .machine import CONTROL_CORE, OVS_DAEMON
 from .openflow import OpenFlowSwitch
 from .processes import Process, run
-from .switches import ALL_CORES, FUNCTION, compile_program
+from .switches import ALL_CORES, start_virtio_loop, virtio_devices
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 
@@ -93,17 +93,10 @@ class OpenVSwitch(OpenFlowSwitch):
         return self.directory / f"function{number}.sock"
 
     def start_function(self):
-        """virtio_loop.c, in the place of a guest behind each vhost-user port."""
-        program = self.directory / "virtio_loop"
-        compile_program("virtio_loop.c", program)
-        command = [program, "--lcores", f"0@{CONTROL_CORE}", "-m", "256", "--single-file-segments"]
-        command += ["--in-memory", "--no-pci", "--no-telemetry", "--file-prefix", f"function{os.getpid()}"]
-        # Short queues, as packets of 1518 B in longer ones do not stay in the caches.
-        queues = f"queues=1,queue_size=256,packed_vq={int(self.tuned)}"
-        for number in self.setup.function_ports:
-            path = self.function_socket(number)
-            command += ["--vdev", f"net_virtio_user{number},path={path},server=1,{queues}"]
-        return Process(command, self.directory / "function.log", {CONTROL_CORE})
+        return start_virtio_loop(self.directory, self.function_devices())
+
+    def function_devices(self):
+        return virtio_devices(map(self.function_socket, self.setup.function_ports), packed=self.tuned)
 
     def has_function(self):
         names = [f"function{number}" for number in self.setup.function_ports]

@@ -8,7 +8,7 @@ from pathlib import Path
 from .machine import CONTROL_CORE
 from .openflow import OpenFlowSwitch
 from .processes import Invalid, Process, run
-from .switches import ALL_CORES, FUNCTION, REPOSITORY, compile_program
+from .switches import ALL_CORES, FUNCTION, REPOSITORY, compile_program, start_virtio_loop, virtio_devices
 
 
 class Ringway(OpenFlowSwitch):
@@ -36,13 +36,21 @@ class Ringway(OpenFlowSwitch):
         if self.namespace:
             names = enumerate(self.namespace.interfaces, start=1)
             ports = [(number, name, f"net_af_packet{number},iface={name}") for number, name in names]
-        group = ", group: bench" if self.setup.functions else ""
+        if self.setup.attachment == "vhost":
+            ports += [
+                (number, self.vm(number), f"net_vhost{number},iface={self.function_socket(number)},client=1")
+                for number in self.setup.function_ports
+            ]
+        group = ", group: bench" if self.setup.functions and self.setup.attachment == "shared" else ""
         lines = [
             f'  - {{number: {number}, name: {name}, device: "{device}", queues: 1{group}}}'
             for number, name, device in ports
         ]
-        vms = [f"  - {{number: {number}, name: {self.vm(number)}{group}}}" for number in self.setup.function_ports]
-        lines += ["vms:", *vms] if vms else []
+        if self.setup.functions and self.setup.attachment != "vhost":
+            lines += ["vms:"]
+            lines += [
+                f"  - {{number: {number}, name: {self.vm(number)}, group: bench}}" for number in self.setup.function_ports
+            ]
         cores = list(self.setup.cores)
         sources = [name for number, name, _ in self.setup.ports if number != 2]
         queues = ", ".join(f"{name}: {{0: {core}}}" for name, core in zip(sources, cores))
@@ -73,23 +81,39 @@ run_directory: {self.directory}
     def vm(number):
         return f"fw{number}"
 
+    def function_socket(self, number):
+        return self.directory / f"function{number}.sock"
+
+    def function_devices(self):
+        if self.setup.attachment != "vhost":
+            return ()
+        return virtio_devices(map(self.function_socket, self.setup.function_ports))
+
+    def function_files(self):
+        regions = self.directory / "bench.vms" / "bench"
+        rings = [regions / f"{self.vm(number)}.rings" for number in self.setup.function_ports]
+        return () if self.setup.attachment == "vhost" else (regions / "packets", *rings)
+
     def start_function(self):
         """Of Ringway's examples the one that says of each packet that it is to go on; of a chain ring_loop.c, all of it in one process."""
+        if self.setup.attachment == "vhost":
+            return start_virtio_loop(self.directory, self.function_devices())
         if self.setup.functions == 1:
             command = [self.executable(), "nf", "run", "simple-forward", "--config", self.file]
             command += ["--vm", self.vm(FUNCTION), "--core", CONTROL_CORE]
         else:
             program = self.directory / "ring_loop"
-            compile_program("ring_loop.c", program, include=REPOSITORY / "Sources" / "CVMRing" / "include")
-            regions = self.directory / "bench.vms" / "bench"
-            rings = [regions / f"{self.vm(number)}.rings" for number in self.setup.function_ports]
-            command = [program, regions / "packets", *rings]
+            compile_program("ring_loop.c", program)
+            command = [program, *self.function_files()]
         return Process(command, self.directory / "function.log", {CONTROL_CORE})
 
     def has_function(self):
-        command = (self.executable(), "show", "vms", "--socket", self.directory / "bench.ctl", "--json")
-        vms = json.loads(run(*command, cores={CONTROL_CORE}))["result"]
-        return all(vm["state"] == "attached" for vm in vms)
+        what = "ports" if self.setup.attachment == "vhost" else "vms"
+        command = (self.executable(), "show", what, "--socket", self.directory / "bench.ctl", "--json")
+        shown = json.loads(run(*command, cores={CONTROL_CORE}))["result"]
+        if what == "ports":
+            return all(port["link_up"] for port in shown if port["number"] in self.setup.function_ports)
+        return all(vm["state"] == "attached" for vm in shown)
 
     def stop(self):
         super().stop()

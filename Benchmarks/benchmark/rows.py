@@ -7,7 +7,7 @@ from .barriers import TrueBarriers
 from .churn import churn
 from .control import AddFlows, DumpFlows, FlowMods
 from .feeds import Pcap
-from .functions import ThroughFunction
+from .functions import LatencyThroughFunction, ThroughFunction
 from .generator import Generator
 from .latency import Latency
 from .memory import Memory
@@ -26,6 +26,13 @@ def by_classbench(kind, count):
     short = f"{count // 1000}k"
     title = f"{count:,} filters as of ClassBench, {kind}, 100,000 flows"
     return Rate(f"B6b-{kind}-{short}", title, acl.classbench(kind, count), Target(5), seeded=True, **SLOW)
+
+
+def by_function(name, title, target=None, size=64, **options):
+    if size != 64:
+        name, title = f"{name}-{size}", f"{title}, frames of {size} B"
+    workload = rules.through_functions(1)
+    return ThroughFunction(name, title, workload, target, ovs_settle=10, feed=partial(Pcap, size=size), **options)
 
 
 def by_chain(length, floor):
@@ -56,14 +63,13 @@ def by_new_flows(number, workload):
 
 
 FUNCTIONS = [
-    ThroughFunction("B12", "NIC, function, NIC", rules.through_functions(1), Target(3.5, 5), ovs_settle=10),
-    ThroughFunction(
-        "B12-1518",
-        "NIC, function, NIC, frames of 1518 B",
-        rules.through_functions(1),
-        Target(2.2, 4),
-        ovs_settle=10,
-        feed=partial(Pcap, size=1518),
+    by_function("B12", "NIC, function, NIC", Target(3.5, 5)),
+    by_function("B12", "NIC, function, NIC", Target(2.2, 4), size=1518),
+    *(by_function("B12", "NIC, function, NIC", size=size) for size in (128, 256, 512, 1024)),
+    *(
+        by_function(f"B12-{how}", f"NIC, function, NIC, {title}", size=size, attachment=how)
+        for how, title in (("copied", "in another trust group than the NICs"), ("vhost", "by vhost-user"))
+        for size in (64, 1518)
     ),
     by_chain(2, 3),
     by_chain(5, 5),
@@ -73,6 +79,14 @@ LATENCY = Latency(
     "B14",
     "latency at half load, rules and flows of B2",
     rules.exact(1000, "none"),
+    Target(0.33, more_is_better=False),
+    ovs_settle=10,
+    feed=partial(Generator, order="uniform", returned=True),
+)
+LATENCY_THROUGH_FUNCTION = LatencyThroughFunction(
+    "B14-function",
+    "latency at half load through a network function",
+    rules.through_functions(1),
     Target(0.33, more_is_better=False),
     ovs_settle=10,
     feed=partial(Generator, order="uniform", returned=True),
@@ -136,6 +150,7 @@ ALL = [
     *(by_new_flows(*row) for row in ((3, rules.exact(100_000, "none")), (5, rules.prefixes(4)), (6, acl.masked))),
     *FUNCTIONS,
     LATENCY,
+    LATENCY_THROUGH_FUNCTION,
     SCALING,
     Memory(),
     AddFlows(),

@@ -16,6 +16,7 @@ from .machine import CONTROL_CORE, WORKER_CORE
 from .processes import Process, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+NETLIB = REPOSITORY / "Sources" / "CVMRing" / "include"
 ALL_CORES = {CONTROL_CORE, WORKER_CORE}
 
 # Without no-rx=1 the sink hands out an empty frame on every poll, and the switch under test classifies junk.
@@ -38,6 +39,8 @@ class Setup:
     cores: tuple = (WORKER_CORE,)
     sockets: tuple = ()  # that the devices listen on, and leave behind
     functions: int = 0  # so many ports from FUNCTION on have a network function each; the bare loop has none
+    # How Ringway reaches them: "shared": all ports receive into their memory; "copied": no port does; "vhost": by virtio, as Open vSwitch.
+    attachment: str = "shared"
 
     @property
     def function_ports(self):
@@ -103,9 +106,17 @@ class Switch:
         """Starts the network functions on the control core; they attach by and by. None: the switch has no use for them."""
         return None
 
+    def function_devices(self):
+        """EAL arguments of a process that is itself the network functions, where these are virtio devices."""
+        return ()
+
+    def function_files(self):
+        """The files of packets and of rings for a process that is itself the network function, where it has any."""
+        return ()
+
     def has_function(self):
         """Whether all functions have attached."""
-        raise NotImplementedError
+        return True
 
     def counts(self) -> Counts:
         raise NotImplementedError
@@ -117,12 +128,29 @@ class Switch:
         self.process = None
 
 
-def compile_program(name, executable, *libraries, include="."):
+def compile_program(name, executable, *libraries):
     """Compiles a C program of this folder as the data plane of Ringway is: optimised, for x86-64-v3."""
     flags = run("pkg-config", "--cflags", "libdpdk").split()
     linked = [f"-l{library}" for library in ("rte_eal", "rte_ethdev", "rte_mbuf", "rte_mempool", *libraries)]
     source = REPOSITORY / "Benchmarks" / name
-    run("gcc", "-O3", "-Wall", "-Wextra", *flags, "-march=x86-64-v3", "-I", include, source, "-o", executable, *linked, timeout=120)
+    run("gcc", "-O3", "-Wall", "-Wextra", *flags, "-march=x86-64-v3", "-I", NETLIB, source, "-o", executable, *linked, timeout=120)
+
+
+def virtio_devices(sockets, packed=False):
+    """EAL arguments of a process that is the network functions behind vhost-user ports; it has the sockets."""
+    # Short queues, as packets of 1518 B in longer ones do not stay in the caches.
+    queues = f"queues=1,queue_size=256,packed_vq={int(packed)}"
+    devices = [f"net_virtio_user{number},path={path},server=1,{queues}" for number, path in enumerate(sockets)]
+    return [word for device in devices for word in ("--vdev", device)] + ["--single-file-segments"]
+
+
+def start_virtio_loop(directory, devices):
+    """virtio_loop.c, in the place of a guest behind each vhost-user port."""
+    program = directory / "virtio_loop"
+    compile_program("virtio_loop.c", program)
+    command = [program, "--lcores", f"0@{CONTROL_CORE}", "-m", "256", "--in-memory", "--no-pci", "--no-telemetry"]
+    command += ["--file-prefix", f"function{os.getpid()}", *devices]
+    return Process(command, directory / "function.log", {CONTROL_CORE})
 
 
 class BareLoop(Switch):
