@@ -42,8 +42,8 @@ class ThroughFunction(Rate):
     @staticmethod
     def explanation(run, workload, feed):
         return (
-            f"{Rate.explanation(run, workload, feed)} Functions are one process on core {CONTROL_CORE}; what is dropped "
-            "before them, for want of room, is not counted. The bare loop has none."
+            f"{Rate.explanation(run, workload, feed)} Functions are one process on core {CONTROL_CORE}: the upper "
+            "bound for guests. What is dropped before them, for want of room, is not counted. The bare loop has none."
         )
 
 

@@ -61,6 +61,7 @@ final class Agent {
         let memory = configuration.memoryNeeded
         environment = try EAL.start(
             cores: configuration.workers.cores,
+            socket: ProcessorTopology().socket(ofWorkers: configuration.workers.cores),
             megabytes: configuration.memory.size >> 20,
             hugePages: EAL.HugePages(configuration.memory.hugePages),
             filePrefix: "\(configuration.datapath.name)-\(getpid())",
@@ -128,6 +129,7 @@ final class Agent {
             "started",
             metadata: [
                 "memory": "\(environment.megabytes) MiB in \(environment.hugePages ? "huge" : "ordinary") pages",
+                "socket": "\(environment.socket.map(String.init) ?? "any")",
                 "workers": "\(configuration.workers.cores)", "packet buffers": "\(pool.count)",
             ]
         )

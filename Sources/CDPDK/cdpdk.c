@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/mempolicy.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
@@ -86,6 +87,16 @@ bool cdpdk_is_open_elsewhere(int file)
 	if (fcntl(file, F_SETLEASE, F_WRLCK) != 0) return true;
 	fcntl(file, F_SETLEASE, F_UNLCK);
 	return false;
+}
+
+int cdpdk_prefer_socket(unsigned socket)
+{
+	unsigned long nodes[1024 / (8 * sizeof(unsigned long))] = {0};
+
+	if (socket >= 1024) return -1;
+	nodes[socket / (8 * sizeof *nodes)] |= 1UL << socket % (8 * sizeof *nodes);
+	// One more than there are: the kernel takes one less than it is told (set_mempolicy(2)).
+	return (int)syscall(SYS_set_mempolicy, MPOL_PREFERRED, nodes, 1024UL + 1);
 }
 
 int cdpdk_thread(void) { return (int)syscall(SYS_gettid); }

@@ -135,11 +135,10 @@ final class Guest {
         ] {
             try FileManager.default.copyItem(atPath: from, toPath: "\(root)/\(to)")
         }
+        let compiler = ["gcc", "-O1", "-static", "-I", Requirements.vmringFolder, "-o"]
         for words in [
-            [
-                "gcc", "-O1", "-static", "-I", Requirements.vmringFolder, "-o", "\(root)/bin/probe",
-                "\(Requirements.guestFiles)/probe.c",
-            ],
+            compiler + ["\(root)/bin/probe", "\(Requirements.guestFiles)/probe.c"],
+            compiler + ["\(root)/bin/mirror", Requirements.mirror],
             ["sh", "-c", "cd \(root) && find . | cpio --quiet -o -H newc > ../initrd"],
         ] {
             let outcome = try await Command.run(words)

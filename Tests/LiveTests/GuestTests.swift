@@ -32,6 +32,24 @@ extension LiveTests {
             #expect(!guest.console.contains("is not cached"), "\(guest.console)")
         }
 
+        @Test("functions in guests send each other messages, and make packets")
+        func messages() async throws {
+            let live = try await LiveSwitch.startedWithFunctions(["a", "b"]) {
+                $0.vmKeys = ", heartbeat: 5s, empty: 64, messages: 64, verdicts: [drop, next, message]"
+            }
+            let (a, b) = (try await Guest("a", of: live), try await Guest("b", of: live))
+            a.type("mirror 11 &")
+            b.type("mirror &")
+            for name in ["a", "b"] { try await live.expectAttached(name) }
+            // What the one lets through it also sends to the other one, which makes a packet of it.
+            let ping = ["ping", "-n", "-q", "-c", "20", "-i", "0.05", "-W", "3", "10.88.0.2"]
+            let outcome = try await Command.run(ping, namespace: live.namespaces.ofHost(1))
+            #expect(outcome.output.contains("20 received") && outcome.output.contains("duplicates"), "\(outcome)")
+            let (from, to) = (try await live.vm("a"), try await live.vm("b"))
+            #expect(from.number("messages_sent") >= 40 && to.number("made") >= 40, "\(from)\(to)")
+            for vm in [from, to] { #expect(vm.number("copied") == 0 && vm.number("violations") == 0, "\(vm)") }
+        }
+
         @Test("a guest reaches the memory of its own group, and of no other")
         func isolation() async throws {
             let live = try await LiveSwitch.startedWithFunctions(["fw", "b"]) {

@@ -69,6 +69,29 @@ extension LiveTests {
             #expect(wrong.status == 64, "\(wrong)")
         }
 
+        @Test(
+            "has memory on its workers' socket",
+            .enabled(if: access("/proc/self/numa_maps", R_OK) == 0, "no NUMA in this kernel")
+        )
+        func socket() async throws {
+            let live = try await LiveSwitch.startedWithFunctions(["fw"])
+            let agent = try #require(live.agent)
+            let socket = try #require(agent.printed.firstMatch(of: /socket=([0-9]+|any)/)?.1)
+            // Not where the kernel forbids it, as it may in a container.
+            guard socket != "any" else { return }
+            let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(agent.pid)/task")
+            let maps = tasks.compactMap {
+                try? String(contentsOfFile: "/proc/\(agent.pid)/task/\($0)/numa_maps", encoding: .utf8)
+            }
+            // The policy is that of the thread which made the files, whose paths are another mount namespace's.
+            for file in ["packets", "fw.rings"] {
+                let line = maps.flatMap { $0.split(separator: "\n") }.first {
+                    $0.contains("prefer:\(socket) ") && $0.contains("/\(file)")
+                }
+                #expect(line != nil, "\(file): \(maps)")
+            }
+        }
+
         @Test("is told file, line and column of a mistake")
         func check() async throws {
             let live = try await LiveSwitch(hosts: 1)

@@ -22,6 +22,12 @@ package struct ProcessorTopology {
         return nodes.first { list("devices/system/node/node\($0)/cpulist").contains(core) }
     }
 
+    /// The socket of all these cores; nil: they are on several, or the kernel does not say.
+    package func socket(ofWorkers cores: [Int]) -> Int? {
+        let sockets = Set(cores.map(socket(ofCore:)))
+        return sockets.count == 1 ? sockets.first ?? nil : nil
+    }
+
     /// The socket of a PCI device; nil: it is none, or the kernel does not say.
     package func socket(ofDevice address: String) -> Int? {
         let full = address.split(separator: ":").count == 2 ? "0000:\(address)" : address
@@ -54,6 +60,11 @@ package struct ProcessorTopology {
     package func warnings(_ configuration: Configuration) -> [String] {
         let workers = configuration.workers.cores
         var warnings = warnings(cores: Dictionary(workers.map { ($0, ["worker"]) }) { $0 + $1 })
+        let sockets = Set(workers.compactMap(socket(ofCore:))).sorted()
+        if sockets.count > 1 {
+            let names = sockets.map(String.init).joined(separator: ", ")
+            warnings.append("workers are on several sockets (\(names)): tables and packets of some lie on another one")
+        }
         for port in configuration.ports {
             guard let socket = socket(ofDevice: port.deviceName) else { continue }
             let far = workers.filter { core in self.socket(ofCore: core).map { $0 != socket } ?? false }

@@ -191,6 +191,9 @@ void cdpdk_arm(uint32_t *_Nonnull word);
 int cdpdk_pipe(int fds[_Nonnull 2]);
 /// Makes the calling thread's short sleeps exact (the kernel's default is 50 µs more than asked for).
 void cdpdk_exact_timers(void);
+/// Lets what memory the calling thread touches first, and threads that it makes later, lie on a socket (NUMA node) as far as there is
+/// room; -1 with errno if it cannot. (libnuma has no more than the system call for this.)
+int cdpdk_prefer_socket(unsigned socket);
 /// The kernel's number of the calling thread.
 int cdpdk_thread(void);
 /// Lets the calling thread run on one core only; -1 with errno if it cannot. (glibc's sched_setaffinity needs _GNU_SOURCE.)

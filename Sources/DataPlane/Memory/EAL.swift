@@ -14,12 +14,18 @@ package enum EAL {
     package struct Environment: Sendable {
         package let hugePages: Bool
         package let megabytes: Int
+        /// The socket on which all memory lies, as far as there is room; nil: on any.
+        package let socket: Int?
     }
 
     /// Starts the EAL with a lcore pinned to each of `cores`, in that order: worker i is lcore i. The calling thread becomes the
     /// main lcore; it and the threads it makes later run on the other cores, or on all if there is no other. `megabytes` is DPDK's whole memory: packet buffers and tables.
+    ///
+    /// - Parameter socket: The socket (NUMA node) of all `cores`. DPDK's memory is taken there if it has huge pages enough, and what the
+    ///   calling thread uses later is too.
     package static func start(
         cores: [Int],
+        socket: Int? = nil,
         megabytes: Int,
         hugePages: HugePages,
         filePrefix: String,
@@ -43,10 +49,18 @@ package enum EAL {
         let control = (others.isEmpty ? Array(online) : others).map(String.init).joined(separator: ",")
         let mainLcore = Int(RTE_MAX_LCORE) - 1
         let lcores = ["\(mainLcore)@(\(control))"] + cores.enumerated().map { "\($0.offset)@\($0.element)" }
+        var memory = ["-m", "\(megabytes)"]
+        if let socket, useHugePages, availableHugePageMegabytes(onSocket: socket) >= megabytes {
+            memory = [
+                "--socket-mem",
+                (Array(repeating: 0, count: socket) + [megabytes]).map(String.init).joined(separator: ","),
+            ]
+        }
         var arguments = [
-            "ringway", "--lcores", lcores.joined(separator: ","), "--main-lcore", "\(mainLcore)", "-m", "\(megabytes)",
+            "ringway", "--lcores", lcores.joined(separator: ","), "--main-lcore", "\(mainLcore)",
             "--file-prefix", filePrefix, "--no-telemetry", "--log-level", "lib.eal:error", "--log-level", "warning",
         ]
+        arguments += memory
         arguments += useHugePages ? ["--in-memory"] : ["--no-huge"]
         if !pci { arguments.append("--no-pci") }
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
@@ -56,17 +70,31 @@ package enum EAL {
                     "DPDK does not start: \(String(cString: rte_strerror(cdpdk_errno()))) (\(arguments.joined(separator: " ")))"
             )
         }
+        // Not before: the EAL leaves no policy but its own.
+        let isNear = socket.map { cdpdk_prefer_socket(UInt32($0)) == 0 } ?? false
         let flag = cdpdk_reserve_queue_flag()
         guard flag == 0 else {
             throw StartError(description: "DPDK has no flag for queues: \(String(cString: rte_strerror(-flag)))")
         }
-        return Environment(hugePages: useHugePages, megabytes: megabytes)
+        return Environment(hugePages: useHugePages, megabytes: megabytes, socket: isNear ? socket : nil)
     }
 
     /// Free huge pages of the default size, in MiB.
     package static func availableHugePageMegabytes() -> Int {
         let information = memoryInformation()
         return (information["HugePages_Free:"] ?? 0) * (information["Hugepagesize:"] ?? 0) / 1024
+    }
+
+    /// The same of one socket.
+    private static func availableHugePageMegabytes(onSocket socket: Int) -> Int {
+        guard let size = hugePageSize else { return 0 }
+        let kind = "hugepages-\(size >> 10)kB"
+        let path = "/sys/devices/system/node/node\(socket)/hugepages/\(kind)/free_hugepages"
+        guard let file = fopen(path, "r") else { return 0 }
+        defer { fclose(file) }
+        var text = [CChar](repeating: 0, count: 32)
+        guard fgets(&text, Int32(text.count), file) != nil else { return 0 }
+        return strtol(text, nil, 10) * size >> 20
     }
 
     /// Bytes of a huge page of the default size; nil: there are none.

@@ -54,9 +54,12 @@ struct ProcessorTopologyTests {
             topology.warnings(configuration) == [
                 "cores 1 (worker) and 5 (worker) are threads of one core",
                 "core 3 (worker) is not isolated: other programs may run there (isolcpus=3)",
+                "workers are on several sockets (0, 1): tables and packets of some lie on another one",
                 "port 7 (in): the device is on socket 1, workers on another one: cores 1, 5",
             ]
         )
+        #expect(topology.socket(ofWorkers: [1, 5]) == 0 && topology.socket(ofWorkers: [2, 3]) == 1)
+        #expect(topology.socket(ofWorkers: [1, 2]) == nil)
         #expect(topology.warnings(cores: [1: ["fw", "worker"]]) == ["core 1 is shared: fw, worker"])
     }
 
@@ -64,6 +67,7 @@ struct ProcessorTopologyTests {
     func nothing() {
         let topology = ProcessorTopology(root: "/nowhere")
         #expect(topology.socket(ofCore: 0) == nil && topology.socket(ofDevice: "net_null0") == nil)
+        #expect(topology.socket(ofWorkers: [0, 1]) == nil)
         #expect(topology.warnings(cores: [0: ["worker"]]).count == 1)
     }
 }
