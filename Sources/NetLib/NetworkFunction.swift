@@ -30,35 +30,32 @@ public enum NetworkFunction {
         messages: (inout Packet) -> Verdict = { _ in .drop },
         packets decide: (inout Packet) -> Verdict
     ) -> Never {
-        listenToSignals()
-        do throws(AttachError) {
-            var attachment = try Attachment()
-            if let complaint = attachment.complaint { announce(complaint) }
-            while try attachment.attach(unless: { isOver }) {
-                announce("attached as port \(attachment.port)")
-                poll(&attachment, every: milliseconds, report) {
-                    $0.poll(decide) + $0.pollMessages(messages) + turn(&$0)
-                }
+        attach(hasThreads: false) { attachment in
+            poll(&attachment, every: milliseconds, report) {
+                $0.poll(decide) + $0.pollMessages(messages) + turn(&$0)
             }
-            attachment.detach()
-        } catch {
-            announce(error.description)
-            exit(1)
         }
-        exit(0)
     }
 
     /// The same with a thread for each of the port's queues (`vms[].queues`). All packets of a connection, in both directions, come by
     /// the same queue, and so to the same thread; `queue` of the packet tells which.
     @inlinable
     public static func runThreads(packets decide: @escaping @Sendable (inout Packet) -> Verdict) -> Never {
+        attach(hasThreads: true) { attachment throws(AttachError) in
+            try attachment.serveQueues { part in poll(&part, every: .max, {}) { $0.poll(decide) } }
+        }
+    }
+
+    /// Serves one attachment after the other, until the process is to end.
+    @inlinable
+    static func attach(hasThreads: Bool, _ serve: (inout Attachment) throws(AttachError) -> Void) -> Never {
         listenToSignals()
         do throws(AttachError) {
-            var attachment = try Attachment(hasThreads: true)
+            var attachment = try Attachment(hasThreads: hasThreads)
             if let complaint = attachment.complaint { announce(complaint) }
             while try attachment.attach(unless: { isOver }) {
                 announce("attached as port \(attachment.port)")
-                try attachment.serveQueues { part in poll(&part, every: .max, {}) { $0.poll(decide) } }
+                try serve(&attachment)
             }
             attachment.detach()
         } catch {
